@@ -11,11 +11,10 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from gateway.model.clock import SHANGHAI
 from gateway.model.refusals import Refusal
 
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _INSTITUTION = re.compile(r"[A-Za-z0-9]{12}")
@@ -64,7 +63,7 @@ def build_msgid(fixmedins_code: str, at: datetime, serial: int) -> str:
         raise ValueError("a msgid needs a time with an offset")
     if not 0 <= serial <= 9999:
         raise ValueError("the serial of a msgid has four digits")
-    return f"{fixmedins_code}{at.astimezone(_SHANGHAI).strftime(_STAMP)}{serial:04d}"
+    return f"{fixmedins_code}{at.astimezone(SHANGHAI).strftime(_STAMP)}{serial:04d}"
 
 
 def is_msgid(text: str, fixmedins_code: str) -> bool:
@@ -73,7 +72,7 @@ def is_msgid(text: str, fixmedins_code: str) -> bool:
     if len(text) != 30 or tail == text or not _TAIL.fullmatch(tail):
         return False
     try:
-        datetime.strptime(tail[:14], _STAMP).replace(tzinfo=_SHANGHAI)
+        datetime.strptime(tail[:14], _STAMP).replace(tzinfo=SHANGHAI)
     except ValueError:
         return False
     return True
