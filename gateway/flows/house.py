@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.delivery.asking import Asker
+from gateway.delivery.counterparts import Msgids
 from gateway.delivery.delivery import Delivery
 from gateway.journal.journal import Journal
+from gateway.journal.store import Unit
 from gateway.model.calendar import WorkingCalendar
 from gateway.model.clock import Clock
 from gateway.model.profile import LocalityProfile, Profiles
@@ -27,10 +29,10 @@ class House:
     calendar: WorkingCalendar
     hospitals: Mapping[str, Hospital]
     agencies: Mapping[str, Agency]
+    msgids: Msgids
     insurance: str = "insurance"  # names of counterparts
     credit: str = "credit"
     callback: str = "his_callback"
-    counters: Mapping[str, int] = field(default_factory=dict)
 
     def hospital(self, code: str) -> Hospital:
         """The hospital. Raises Refusal HOSPITAL_NOT_ENABLED for a code that is not of this installation."""
@@ -46,3 +48,15 @@ class House:
     def agency_of(self, pool_area: str) -> Agency | None:
         """The agency whose fund pays for a pooling area."""
         return next((agency for agency in self.agencies.values() if agency.pool_area == pool_area), None)
+
+    async def own_msgid(self, purpose: str, fixmedins_code: str) -> str:
+        """A msgid for a message of the gateway's own, the same for the same purpose whenever it is asked."""
+        unit = Unit().run(
+            "INSERT INTO own_msgid (purpose, msgid) VALUES (:purpose, :msgid) ON CONFLICT (purpose) DO NOTHING",
+            {"purpose": purpose, "msgid": self.msgids.next(fixmedins_code)},
+            expect=None,
+        )
+        await self.journal.commit(unit)
+        row = await self.journal.store.row("SELECT msgid FROM own_msgid WHERE purpose = :purpose", {"purpose": purpose})
+        assert row is not None
+        return str(row["msgid"])

@@ -245,6 +245,22 @@ payout_key = Table(  # P1: never partitioned, never purged
     Index("ix_payout_key_pay_order_no", "pay_order_no"),
 )
 
+sign_in = Table(
+    "sign_in",
+    metadata,
+    _text("hospital", primary_key=True),
+    _text("opter", primary_key=True),
+    _text("sign_no"),
+    _int("at"),
+)
+
+own_msgid = Table(  # which msgid the gateway gave to a message of its own: the same again when a flow runs again
+    "own_msgid",
+    metadata,
+    _text("purpose", primary_key=True),
+    _text("msgid", unique=True),
+)
+
 access_log = Table(
     "access_log",
     metadata,
@@ -375,6 +391,7 @@ claim = _entity(
     _int("cash_fen", server_default="0"),
     _int("reconciled_at", nullable=True),
     _text("digest", server_default=""),
+    _int("conflict", server_default="0"),
     Index("ix_claim_setl_date_hospital", "setl_date", "hospital"),
     Index("ix_claim_hospital_mdtrt_id", "hospital", "mdtrt_id"),
     Index("ix_claim_setl_id", "setl_id"),

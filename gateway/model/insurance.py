@@ -107,3 +107,15 @@ class NationalReply(InsuranceModel):
     def ok(self) -> bool:
         """Success is infcode 0, however it is spelt (1.4)."""
         return self.infcode == "0"
+
+
+class NationalAnswer(InsuranceModel):
+    """What a door encodes for the HIS: the platform's own words, or a refusal of ours, never both."""
+
+    raw: str = ""
+    creditpay: Mapping[str, Any] | None = None
+    refusal: str = ""
+    detail: str = ""
+    field: str = ""
+    exchange_id: str = ""
+    cancelled: Settlement | None = None  # a cancellation whose own answer was lost; the door words it

@@ -170,6 +170,7 @@ CLAIM = Machine(  # D.5, the insurance record
         ("SENT", "accepted", "ACCEPTED"),
         ("SENT", "refused", "REJECTED"),
         ("SENT", "not_sent", "REJECTED"),
+        ("REJECTED", "relayed", "SENT"),  # the same msgid again after it was not sent
         ("SENT", "unknown", "UNKNOWN"),
         ("UNKNOWN", "reversed", "REVERSED"),
         ("UNKNOWN", "found", "ACCEPTED"),
@@ -181,6 +182,9 @@ CLAIM = Machine(  # D.5, the insurance record
         ("RECON_DIFF", "matched", "RECONCILED"),
         ("ACCEPTED RECONCILED RECON_DIFF", "cancelled", "CANCELLED"),
         ("CANCELLED", "cancel_reversed", "ACCEPTED"),
+        ("ACCEPTED", "contradicted", "ACCEPTED"),  # U2: the key came again with another digest
+        ("RECONCILED", "contradicted", "RECONCILED"),
+        ("RECON_DIFF", "contradicted", "RECON_DIFF"),
     ),
     frozenset({"REJECTED", "REVERSED", "CANCELLED"}),
 )

@@ -177,6 +177,7 @@ def upgrade() -> None:
         sa.Column("cash_fen", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("reconciled_at", sa.BigInteger(), nullable=True),
         sa.Column("digest", sa.Text(), server_default="", nullable=False),
+        sa.Column("conflict", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_claim")),
         sa.UniqueConstraint("hospital", "msgid", name=op.f("uq_claim_hospital_msgid")),
         sa.UniqueConstraint("settlement_key", name=op.f("uq_claim_settlement_key")),
@@ -344,6 +345,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_operation_subject", "operation", ["subject"], unique=False)
     op.create_table(
+        "own_msgid",
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("msgid", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("purpose", name=op.f("pk_own_msgid")),
+        sa.UniqueConstraint("msgid", name=op.f("uq_own_msgid_msgid")),
+    )
+    op.create_table(
         "payout_item",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -465,6 +473,14 @@ def upgrade() -> None:
             "clr_optins",
             name=op.f("uq_recon_group_hospital_setl_date_insutype_clr_type_clr_optins"),
         ),
+    )
+    op.create_table(
+        "sign_in",
+        sa.Column("hospital", sa.Text(), nullable=False),
+        sa.Column("opter", sa.Text(), nullable=False),
+        sa.Column("sign_no", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hospital", "opter", name=op.f("pk_sign_in")),
     )
     op.create_table(
         "store_epoch",

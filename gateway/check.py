@@ -1,0 +1,80 @@
+"""`xinyi check`: every part an installation needs, verified, a line each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from gateway.journal.migrate import is_current
+from gateway.journal.vault import Vault
+from gateway.model.calendar import WorkingCalendar
+from gateway.model.clock import SHANGHAI, SystemClock
+from gateway.model.profile import ProfileError
+from gateway.model.refusals import Refusal, dictionary
+from gateway.settings import Settings
+
+_REACH_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding."""
+
+    ok: bool
+    subject: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.ok else 'FAIL'} {self.subject}: {self.detail}"
+
+
+async def run_checks(settings: Settings) -> list[Line]:
+    """All findings, settings first, partners last."""
+    lines = [Line(True, "settings", f"{len(settings.hospitals)} hospitals, {len(settings.clients)} clients")]
+    lines += list(_data(settings))
+    lines += [await _reach(name, partner.url) for name, partner in settings.counterparts.items() if partner.url]
+    return lines
+
+
+def _data(settings: Settings) -> Iterator[Line]:
+    yield _try("refusal codes", lambda: f"{len(dictionary())} codes")
+    yield _try("profiles", lambda: ", ".join(p.id for p in settings.profiles()))
+    yield _try("calendar", _calendar)
+    yield _try("vault key", lambda: "readable" if Vault.from_file(settings.vault_key_file) else "")
+    yield _try("database", lambda: _database(settings.store))
+
+
+def _calendar() -> str:
+    today = SystemClock().now().astimezone(SHANGHAI).date()
+    WorkingCalendar.load().is_working_day(today)
+    return f"{today.year} known"
+
+
+def _database(store: str) -> str:
+    if not is_current(store):
+        raise ValueError("schema is not current, run `xinyi migrate`")
+    return "schema is current"
+
+
+def _try(subject: str, look: Callable[[], str]) -> Line:
+    try:
+        return Line(True, subject, look())
+    except (OSError, ValueError, ProfileError, Refusal, sa.exc.SQLAlchemyError) as error:
+        return Line(False, subject, str(error).splitlines()[0])
+
+
+async def _reach(name: str, url: str) -> Line:
+    """Whether somebody listens at a counterpart's address; no message is sent."""
+    place = urlsplit(url)
+    port = place.port or (443 if place.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(_REACH_SECONDS):
+            _, writer = await asyncio.open_connection(place.hostname, port)
+            writer.close()
+    except (OSError, TimeoutError) as error:
+        return Line(False, f"counterpart {name}", f"{place.hostname}:{port} {type(error).__name__}")
+    return Line(True, f"counterpart {name}", f"{place.hostname}:{port} reachable")

@@ -1,0 +1,194 @@
+"""The relay: what a HIS sends in the national envelope goes to the platform record by record.
+
+A settlement that belongs to an open credit visit is charged after it, so that a HIS that knows nothing of credit pay
+has it by its base URL alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.delivery.delivery import Order
+from gateway.flows import signing_in
+from gateway.flows.credit import hooks
+from gateway.flows.house import House
+from gateway.flows.runner import Ending, Reply
+from gateway.flows.settling import Declined, Outcome, Pending, Reversed, Settled, Unsent, cancel, original_of, settle
+from gateway.journal.entities import Act, Entity
+from gateway.journal.exchanges import Exchange
+from gateway.journal.store import Unit
+from gateway.model.identities import differences
+from gateway.model.insurance import (
+    CANCEL,
+    CREDIT_SETTLE,
+    SETTLE,
+    NationalAnswer,
+    NationalMessage,
+    NationalReply,
+)
+from gateway.model.refusals import Refusal
+from gateway.model.verdict import Done, NotSent, Refused, Unknown, Verdict
+
+PATIENCE: Final = 15.0
+_ESTIMATES: Final = frozenset({"2206", "2303", "2206A"})
+
+
+async def national(house: House, exchange: Exchange, body: bytes) -> Reply:
+    """The flow of every national message. ``body`` is the canonical message."""
+    message = NationalMessage.model_validate_json(body)
+    house.hospital(message.fixmedins_code)
+    act = Act(f"hospital:{message.fixmedins_code}", message.msgid, exchange.exchange_id)
+    if message.infno == "2601":
+        return await _reversal(house, exchange, message, act)
+    message = await signing_in.completed(house, message, exchange.exchange_id)
+    if message.infno in SETTLE:
+        return await _settlement(house, exchange, message, act)
+    if message.infno in CANCEL:
+        return await _cancellation(house, exchange, message, act)
+    return await _plain(house, exchange, message)
+
+
+def refused(exchange: Exchange, refusal: Refusal) -> Reply:
+    """Our own refusal; nothing happened, so what can be repaired may come again under the same msgid."""
+    answer = NationalAnswer(
+        refusal=refusal.code, detail=refusal.detail, field=refusal.field or "", exchange_id=exchange.exchange_id
+    )
+    return Reply(200, answer.model_dump_json().encode(), refusal.code, Ending.RELEASED)
+
+
+async def _plain(house: House, exchange: Exchange, message: NationalMessage) -> Reply:
+    """Queries, registrations, fees: relayed under their declared guarantee."""
+    subject = message.mdtrt_id or message.psn_no or message.msgid
+    order = Order(
+        house.insurance, message.infno, f"{message.fixmedins_code}|{message.msgid}", message, exchange.exchange_id,
+        subject, message.fixmedins_code, continuation=f"exchange:{exchange.exchange_id}",
+    )  # fmt: skip
+    verdict: Verdict[NationalReply] = await house.delivery.deliver(order)
+    match verdict:
+        case Done(reply):
+            await _after_plain(house, exchange, message, reply)
+            return _platform(reply)
+        case Refused(_, _, reply) if reply is not None:
+            return _platform(reply)
+        case Refused(code):
+            raise Refusal(code)
+        case NotSent():
+            return refused(exchange, Refusal("PLATFORM_UNAVAILABLE"))
+    declared = house.delivery.counterparts[house.insurance].declared(message.infno)
+    if isinstance(verdict, Unknown) and declared.guarantee == "query":
+        return refused(exchange, Refusal("PLATFORM_UNAVAILABLE", verdict.reason))
+    return Reply(200, b"", "PENDING", Ending.WAITING)
+
+
+async def _after_plain(house: House, exchange: Exchange, message: NationalMessage, reply: NationalReply) -> None:
+    if message.infno == "9001" and reply.sign_no:
+        await signing_in.keep(house, message.fixmedins_code, message.opter, reply.sign_no)
+    if message.infno in _ESTIMATES and reply.settlement is not None:
+        await hooks.presettled(house, message, reply.settlement)
+    if message.infno == "2404":
+        await hooks.admission_cancelled(house, message, exchange.exchange_id)
+
+
+async def _settlement(house: House, exchange: Exchange, message: NationalMessage, act: Act) -> Reply:
+    visit = await hooks.visit_of(house, message) if message.infno in CREDIT_SETTLE else None
+    if visit is not None:
+        visit = await hooks.begin_settlement(house, visit, exchange.exchange_id)
+    outcome = await settle(house, message, act, f"exchange:{exchange.exchange_id}", PATIENCE)
+    if isinstance(outcome, Settled):
+        await _check_identities(house, outcome, act)
+    creditpay = await _credit(house, exchange, visit, outcome)
+    return await _answer(house, exchange, message, outcome, creditpay)
+
+
+async def _credit(house: House, exchange: Exchange, visit: Entity | None, outcome: Outcome) -> Mapping[str, Any] | None:
+    """What the credit visit makes of the insurance's word."""
+    if visit is None:
+        return None
+    match outcome:
+        case Settled(_, settlement):
+            return await hooks.after_settlement(house, visit, settlement, exchange.exchange_id)
+        case Declined() | Unsent():
+            await hooks.settlement_declined(house, visit, exchange.exchange_id)
+        case Reversed():
+            await hooks.settlement_undone(house, visit, exchange.exchange_id)
+    return None
+
+
+async def _cancellation(house: House, exchange: Exchange, message: NationalMessage, act: Act) -> Reply:
+    original = await original_of(house, message)
+    visit = None
+    if original is not None:
+        visit = await hooks.visit_of(house, message.model_copy(update={"mdtrt_id": original["mdtrt_id"]}))
+    if visit is not None:
+        visit = await hooks.begin_cancel(house, visit, exchange.exchange_id)
+    outcome = await cancel(house, message, act, f"exchange:{exchange.exchange_id}", PATIENCE)
+    creditpay = None
+    if visit is not None:
+        if isinstance(outcome, Settled):
+            creditpay = await hooks.after_cancel(house, visit, exchange.exchange_id)
+        elif isinstance(outcome, Declined | Unsent):
+            await hooks.cancel_declined(house, visit, exchange.exchange_id)
+    return await _answer(house, exchange, message, outcome, creditpay)
+
+
+async def _reversal(house: House, exchange: Exchange, message: NationalMessage, act: Act) -> Reply:
+    """A HIS reverses by itself. What the gateway has reversed or is reversing is answered from the journal (G)."""
+    data = (message.input or {}).get("data", {})
+    claim = await house.journal.entities.get("claim", f"{message.fixmedins_code}|{data.get('omsgid', '')}")
+    if claim is not None and claim.state == "REVERSED":
+        return Reply(200, NationalAnswer(exchange_id=exchange.exchange_id).model_dump_json().encode(), "reversed")
+    if claim is not None and claim.state in ("SENT", "UNKNOWN", "RECON_PENDING"):
+        raise Refusal("IN_PROGRESS", f"{claim.state}", state=claim.state)
+    message = await signing_in.completed(house, message, exchange.exchange_id)
+    reply = await _plain(house, exchange, message)
+    if claim is not None and claim.state in ("ACCEPTED", "RECONCILED", "RECON_DIFF") and reply.outcome == "ok":
+        await _reversed_by_his(house, claim, act)
+    return reply
+
+
+async def _reversed_by_his(house: House, claim: Entity, act: Act) -> None:
+    unit = Unit()
+    house.journal.entities.move(unit, claim, "cancelled", act, data={"cancelled_by": act.key})
+    await house.journal.commit(unit)
+
+
+async def _answer(
+    house: House, exchange: Exchange, message: NationalMessage, outcome: Outcome, creditpay: Mapping[str, Any] | None
+) -> Reply:
+    match outcome:
+        case Settled(_, settlement, None):
+            answer = NationalAnswer(cancelled=settlement, creditpay=creditpay, exchange_id=exchange.exchange_id)
+            return Reply(200, answer.model_dump_json().encode())
+        case Settled(_, _, reply) if reply is not None:
+            return _platform(reply, creditpay)
+        case Declined(_, code, reply):
+            if reply is None:
+                raise Refusal(code)
+            return _platform(reply)
+        case Reversed():
+            refusal = NationalAnswer(refusal="SETTLEMENT_REVERSED", exchange_id=exchange.exchange_id)
+            return Reply(200, refusal.model_dump_json().encode(), "SETTLEMENT_REVERSED")
+        case Unsent(_, reason):
+            return refused(exchange, Refusal("PLATFORM_UNAVAILABLE", reason))
+        case Pending():
+            return Reply(200, b"", "PENDING", Ending.WAITING)
+    raise AssertionError(f"{message.infno}: {outcome}")
+
+
+def _platform(reply: NationalReply, creditpay: Mapping[str, Any] | None = None) -> Reply:
+    """The platform's own words, untouched."""
+    answer = NationalAnswer(raw=reply.raw, creditpay=creditpay)
+    return Reply(200, answer.model_dump_json().encode(), "ok" if reply.ok else "platform_refused")
+
+
+async def _check_identities(house: House, outcome: Settled, act: Act) -> None:
+    """Sums that do not close raise a task; the hospital still gets the platform's answer (national interface 3.6)."""
+    found = differences(outcome.settlement.amounts)
+    if not found:
+        return
+    unit = Unit()
+    await house.journal.raise_task(
+        unit, "IDENTITY_DIFFERS", outcome.claim.id, act, suggested="claim.compare", hospital=outcome.claim.hospital
+    )
+    await house.journal.commit(unit)

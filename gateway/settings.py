@@ -1,0 +1,119 @@
+"""Settings of an installation: one TOML file, overridable by ``XINYI_*`` environment variables, unknown keys refused.
+
+Secrets (tokens, keys) stay in this file or the environment and are never printed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.model.profile import Profiles, load_all
+from gateway.model.registry import Agency, Client, Hospital
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; every line names a key and the reason."""
+
+
+class Part(BaseModel):
+    """A table of the settings file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Listen(Part):
+    """Where the gateway listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8800
+
+
+class Mappings(Part):
+    """Which localities are in force; empty means all that are shipped."""
+
+    localities: tuple[str, ...] = ()
+
+
+class CounterpartSettings(Part):
+    """A partner: the adapter's entry point, its address, credentials for its codec."""
+
+    adapter: str
+    url: str = ""
+    credentials: Mapping[str, SecretStr] = Field(default_factory=dict)
+
+    def revealed(self) -> dict[str, str]:
+        """Credentials for the codec."""
+        return {name: value.get_secret_value() for name, value in self.credentials.items()}
+
+
+class Limits(Part):
+    """Protection of the process: sizes in bytes, counts of requests under way."""
+
+    body: int = 2 * 1024 * 1024
+    receipt_body: int = 8 * 1024 * 1024
+    in_flight: int = 512
+    per_hospital: int = 128
+
+
+class Settings(BaseSettings):
+    """Everything an instance needs to start."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="XINYI_", env_nested_delimiter="__")
+
+    sandbox: bool = False
+    store: str
+    data_dir: Path
+    vault_key_file: Path
+    clock_file: Path | None = None
+    clock_start: datetime | None = None
+    crash_at: int = 0  # sandbox only: stop like kill -9 at the n-th point (crash tests)
+    crash_log: Path | None = None
+    listen: Listen = Listen()
+    mappings: Mappings = Mappings()
+    limits: Limits = Limits()
+    metrics_token: SecretStr | None = None
+    hospitals: tuple[Hospital, ...] = ()
+    agencies: tuple[Agency, ...] = ()
+    clients: tuple[Client, ...] = ()
+    counterparts: Mapping[str, CounterpartSettings] = Field(default_factory=dict)
+
+    def profiles(self) -> Profiles:
+        """The locality profiles in force. Raises ProfileError."""
+        wanted = set(self.mappings.localities)
+        return Profiles(profile for profile in load_all() if not wanted or profile.id in wanted)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the file. Raises SettingsError naming every wrong key."""
+    try:
+        raw: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        return Settings(**raw)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    except ValidationError as error:
+        lines = [f"{path}: {_where(e['loc'])}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise SettingsError("\n".join(lines)) from error
+
+
+def _where(place: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in place)
