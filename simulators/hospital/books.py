@@ -105,6 +105,13 @@ class Books:
         self.settlements[booked.setl_id] = booked
         return booked
 
+    def book_visit(self, infno: str, visit: Mapping[str, Any], at: str, insutype: str, area: str) -> BookedSettlement:
+        """Books the ``settlement`` of a ``/v1`` visit, which shows fewer fields; ``at``: business time, ISO 8601."""
+        shown = dict(visit["settlement"])
+        shown |= {"mdtrt_id": visit.get("mdtrt_id", ""), "insutype": insutype}
+        shown.setdefault("setl_time", at)
+        return self.book(infno, str(shown.get("medins_setl_id") or ""), shown, area)
+
     def cancel(self, setl_id: str, msgid: str) -> None:
         self.settlements[setl_id] = replace(self.settlements[setl_id], cancelled_by=msgid)
 

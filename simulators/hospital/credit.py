@@ -120,10 +120,22 @@ class CreditVisit:
     async def settle(
         self, infno: str, inputs: Mapping[str, Any], bill: tuple[str, int], attempt: str
     ) -> dict[str, Any]:
-        """Settles insurance and charge in one call; ``bill``: the HIS's bill number and its total in fen."""
+        """Settles insurance and charge in one call; ``bill``: the HIS's bill number and its total in fen.
+
+        Returns when the insurance's outcome is known; OPEN means it had to be reversed.
+        """
         body = {"infno": infno, "input": inputs, "his_bill_no": bill[0], "his_total_amt": yuan(bill[1])}
         await self._post("settle", body, f"settle-{attempt}")
-        return await self.at_rest()
+        return await self._insured()
+
+    async def _insured(self) -> dict[str, Any]:
+        """The visit once the insurance's outcome is known; the charge may still be pending."""
+        deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+        while (visit := await self.get())["state"] == "SETTLING":
+            if asyncio.get_running_loop().time() > deadline:
+                raise StillMoving(f"visit {self.visit_id} SETTLING")
+            await asyncio.sleep(_POLL_SECONDS)
+        return visit
 
     async def close(self, amount: int, channel: str = "CASH") -> dict[str, Any]:
         """The patient pays ``amount`` fen at the window instead."""
@@ -134,9 +146,9 @@ class CreditVisit:
     async def get(self) -> dict[str, Any]:
         return dict(await self._v1.get(f"/v1/visits/{self.visit_id}"))
 
-    async def at_rest(self) -> dict[str, Any]:
-        """The visit once nothing about it is under way. Raises StillMoving."""
-        deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+    async def at_rest(self, patience: float = _PATIENCE_SECONDS) -> dict[str, Any]:
+        """The visit once nothing about it is under way. Raises StillMoving after ``patience`` real seconds."""
+        deadline = asyncio.get_running_loop().time() + patience
         while (visit := await self.get())["state"] in _VISIT_MOVING:
             if asyncio.get_running_loop().time() > deadline:
                 raise StillMoving(f"visit {self.visit_id} {visit['state']}")
