@@ -1,0 +1,1 @@
+"""Seed files of the simulators and the scripts that make them. Everybody in them is invented."""
