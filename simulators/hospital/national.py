@@ -23,6 +23,7 @@ from simulators.hospital.envelope import Institution, MsgIds, envelope, tif_head
 CALL_SERVICE = "/fsi/api/rsfComIfsService/callService"
 _OWN_CODE = re.compile(r" \[(?P<code>[A-Z][A-Z0-9_]*)\|(?P<exchange>[^\]]*)\]$")
 _ASK_AGAIN = frozenset({"IN_PROGRESS", "PLATFORM_UNAVAILABLE", "OVERLOADED", "ORIGINAL_UNKNOWN"})
+_NOT_AUTHENTICATED = 400001
 _PAUSES = (0.1, 0.2, 0.4, 0.8, 1.5, 2.0)
 _PATIENCE_SECONDS = 90.0
 
@@ -65,6 +66,8 @@ class NationalAnswer:
 def final(message: Message, status: int, raw: bytes, replayed: bool) -> NationalAnswer | None:
     """The final answer in a reply, or None when there is none yet. Raises NationalRefused for a final no."""
     content = _parsed(raw)
+    if content is not None and content.get("code") == _NOT_AUTHENTICATED:
+        raise NationalRefused(message.infno, "UNAUTHENTICATED", str(content.get("msg") or ""))
     if content is None or status != 200 or "infcode" not in content:
         return None
     if str(content["infcode"]) == "0":
