@@ -236,6 +236,20 @@ line_entry = Table(
     Index("ix_line_entry_subject", "subject"),
 )
 
+repayment = Table(
+    "repayment",
+    metadata,
+    _text("repayment_no", primary_key=True),
+    _text("agreement_id"),
+    _text("channel"),
+    _text("channel_serial"),
+    _int("amount_fen"),
+    _int("applied_fen"),  # what it took off the line
+    _int("paid_at"),
+    _text("exchange_id"),
+    UniqueConstraint("agreement_id", "channel_serial"),
+)
+
 payout_key = Table(  # P1: never partitioned, never purged
     "payout_key",
     metadata,

@@ -49,6 +49,11 @@ def _rows(*lines: tuple[str | None, str, str]) -> Rows:
     return table
 
 
+def _stays(event: str, states: str) -> tuple[tuple[str, str, str], ...]:
+    """Rows of an event that leaves each of the states as it is."""
+    return tuple((state, event, state) for state in states.split())
+
+
 AUTHORISATION = Machine(
     "authorisation",
     _rows(
@@ -87,34 +92,40 @@ VISIT = Machine(  # D.2 and D.3
     "visit",
     _rows(
         (Start, "opened", "OPEN"),
-        ("OPEN", "leg", "OPEN"),
-        ("OPEN", "over_limit", "OPEN"),
-        ("OPEN", "topup", "OPEN"),
+        *_stays("leg", "OPEN HELD LAPSED"),
+        *_stays("over_limit", "OPEN HELD LAPSED"),
+        *_stays("topup", "OPEN HELD LAPSED CHARGE_FAILED"),
+        *_stays("deposit_asked", "OPEN HELD LAPSED"),
         ("OPEN HELD LAPSED", "hold_unknown", "HOLD_PENDING"),
         ("OPEN HELD LAPSED HOLD_PENDING", "held", "HELD"),
-        ("OPEN", "hold_refused", "OPEN"),
-        ("HELD", "hold_refused", "HELD"),
-        ("LAPSED", "hold_refused", "LAPSED"),
+        *_stays("hold_refused", "OPEN HELD LAPSED"),
         ("HOLD_PENDING", "hold_refused", "OPEN"),
         ("HOLD_PENDING", "hold_refused_more", "HELD"),
-        ("HELD", "lapsed", "LAPSED"),
-        ("HELD", "admission_cancelled", "RELEASED"),
-        ("OPEN HELD LAPSED CHARGE_FAILED REVERSED", "settle", "SETTLING"),
+        ("HELD HOLD_PENDING", "lapsed", "LAPSED"),
+        *_stays("leaving", "OPEN HELD LAPSED HOLD_PENDING"),  # 2404, the holds are being given up
+        ("OPEN HELD LAPSED", "admission_cancelled", "RELEASED"),
+        ("OPEN HELD LAPSED HOLD_PENDING CHARGE_FAILED REVERSED", "settle", "SETTLING"),
         ("SETTLING", "insurance_refused", "OPEN"),
         ("SETTLING", "insurance_refused_held", "HELD"),
         ("SETTLING", "insurance_refused_lapsed", "LAPSED"),
+        ("SETTLING", "insurance_refused_pending", "HOLD_PENDING"),
+        *_stays("insured", "SETTLING"),  # the settlement is known
+        *_stays("planned", "SETTLING CHARGE_PENDING"),  # what is to be charged is reserved
         ("SETTLING CHARGE_PENDING", "charged", "SETTLED"),
         ("SETTLING", "charge_unknown", "CHARGE_PENDING"),
         ("SETTLING CHARGE_PENDING", "charge_failed", "CHARGE_FAILED"),
         ("CHARGE_PENDING", "paid_noted", "CHARGE_PENDING"),
-        ("CHARGE_PENDING CHARGE_FAILED OPEN", "paid_otherwise", "CLOSED_OTHER"),
+        *_stays("closing", "OPEN HELD LAPSED CHARGE_FAILED"),  # paid otherwise, the holds are being given up
+        ("CHARGE_PENDING CHARGE_FAILED OPEN HELD LAPSED", "paid_otherwise", "CLOSED_OTHER"),
         ("CHARGE_FAILED", "left_unpaid", "ARREARS"),
         ("ARREARS", "paid", "SETTLED"),
         ("ARREARS", "overdue", "DISHONEST_CASE"),
-        ("SETTLED CHARGE_FAILED CLOSED_OTHER", "cancel", "REVERSING"),
+        ("SETTLED CHARGE_FAILED CLOSED_OTHER ARREARS", "cancel", "REVERSING"),
         ("REVERSING", "cancel_refused_settled", "SETTLED"),
         ("REVERSING", "cancel_refused_failed", "CHARGE_FAILED"),
         ("REVERSING", "cancel_refused_closed", "CLOSED_OTHER"),
+        ("REVERSING", "cancel_refused_arrears", "ARREARS"),
+        *_stays("uninsured", "REVERSING"),  # the cancellation is known
         ("REVERSING", "reversed", "REVERSED"),
         ("REVERSING", "reopened", "OPEN"),
     ),
@@ -136,6 +147,7 @@ HOLD = Machine(
         ("CAPTURING", "capture_refused", "HELD"),
         ("HELD RELEASING", "released", "RELEASED"),
         ("HELD", "releasing", "RELEASING"),
+        ("RELEASING", "release_refused", "HELD"),
         ("HELD", "lapsed", "LAPSED"),
     ),
     frozenset({"REFUSED", "CAPTURED", "RELEASED", "LAPSED"}),

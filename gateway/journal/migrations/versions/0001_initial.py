@@ -475,6 +475,19 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "repayment",
+        sa.Column("repayment_no", sa.Text(), nullable=False),
+        sa.Column("agreement_id", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("channel_serial", sa.Text(), nullable=False),
+        sa.Column("amount_fen", sa.BigInteger(), nullable=False),
+        sa.Column("applied_fen", sa.BigInteger(), nullable=False),
+        sa.Column("paid_at", sa.BigInteger(), nullable=False),
+        sa.Column("exchange_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("repayment_no", name=op.f("pk_repayment")),
+        sa.UniqueConstraint("agreement_id", "channel_serial", name=op.f("uq_repayment_agreement_id_channel_serial")),
+    )
+    op.create_table(
         "sign_in",
         sa.Column("hospital", sa.Text(), nullable=False),
         sa.Column("opter", sa.Text(), nullable=False),
