@@ -37,8 +37,8 @@ from gateway.model.clock import Clock, SandboxClock, SystemClock
 from gateway.model.ids import new_id
 from gateway.model.probe import CrashProbe, Probe
 from gateway.settings import Settings, SettingsError
-from gateway.web import national, server, v1
 from gateway.web import bank as bank_door
+from gateway.web import national, server, v1
 from gateway.web.auth import clients_by_token
 from gateway.web.context import Desk
 from gateway.web.metrics import Metrics

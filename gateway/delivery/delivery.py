@@ -30,6 +30,7 @@ from gateway.model.verdict import Accepted, Done, NotSent, Refused, Unknown, Ver
 
 ASK: Final = "ask"  # kind of the due row that asks after an operation
 CONTINUE: Final = "continue"  # kind of the due row that lets a flow go on
+GRACE_SECONDS: Final = 5.0
 CLOSED_AS_NOT_SENT: Final = "closed: the caller was told that it was not sent"
 _log = structlog.get_logger("delivery")
 
@@ -188,12 +189,25 @@ class Delivery:
     async def _known(self, op: Operation, declared: OperationDecl) -> Verdict[Any] | None:
         """The verdict that forbids another attempt, or None when one may be made."""
         if op.state == "SENDING":
-            op = await self._cut_off(op)
+            op = await self._await_or_cut_off(op, declared)
         if op.state in ("OPEN", "NOT_SENT"):
             return None
         if op.state in ("UNKNOWN", "ACCEPTED") and declared.guarantee in (Guarantee.QUERY, Guarantee.IDEMPOTENT):
             return None
         return await self.journalled(op)
+
+    async def _await_or_cut_off(self, op: Operation, declared: OperationDecl) -> Operation:
+        """Another instance may be sending it: wait as long as it can; an attempt of our own is a dead one."""
+        limits = declared.timeouts
+        longest = limits.pool + limits.connect + limits.write + limits.read + GRACE_SECONDS
+        while op.state == "SENDING":
+            last = (await self.journal.operations.attempts(op.operation_id))[-1]
+            old = self.journal.clock.real() - last["real_at"] / 1_000_000 > longest
+            if old or last["instance"] == self.journal.instance:
+                return await self._cut_off(op)
+            await asyncio.sleep(0.1)
+            op = await self.journal.operations.get(op.operation_id) or op
+        return op
 
     async def _cut_off(self, op: Operation) -> Operation:
         """An attempt whose sender died: Unknown (architecture, idea 3)."""
@@ -238,9 +252,30 @@ class Delivery:
         unit = Unit()
         self._add_end(unit, op, sending.number, verdict, int(took * 1_000_000))
         unit.extend(order.also(verdict))
-        await self.journal.commit(unit)
+        try:
+            await self.journal.commit(unit)
+        except GuardFailed as judged:
+            if judged.guard != "attempt is open":
+                raise
+            verdict = await self._late_answer(sending, verdict)
         self._observe(partner.id, op.name, name_of(verdict), took)
         self.announce(op.operation_id)
+        return verdict
+
+    async def _late_answer(self, sending: _Sending, verdict: Verdict[Any]) -> Verdict[Any]:
+        """The answer came after somebody had judged the attempt as cut off: it is still the partner's word."""
+        op, order = sending.op, sending.order
+        unit = Unit()
+        code, reason = describe(verdict)
+        self.journal.operations.settle(
+            unit, op, name_of(verdict), code=code, reason=reason, reply=reply_bytes(verdict), by="late answer"
+        )
+        try:
+            await self.journal.commit(unit.extend(order.also(verdict)))
+        except GuardFailed:
+            _log.info("late answer to a settled operation", operation_id=op.operation_id)
+            fresh = await self.journal.operations.get(op.operation_id)
+            return (None if fresh is None else await self.journalled(fresh)) or verdict
         return verdict
 
     async def _begin(self, sending: _Sending, digest: str) -> bool:

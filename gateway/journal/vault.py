@@ -40,6 +40,6 @@ class Vault:
         """Decrypt. Raises VaultError."""
         try:
             packed = self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], context.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise VaultError(context) from error
         return packed[1:] if packed[:1] == _PLAIN else zlib.decompress(packed[1:])
