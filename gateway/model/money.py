@@ -71,6 +71,21 @@ def half_up(base_fen: int, ratio: Decimal) -> int:
     return _round_half_up(base_fen, ratio, 1)
 
 
+def half_even(base_fen: int, ratio: Decimal) -> int:
+    """Return base × ratio in fen, half a fen rounded to the even one: for a profile that says so (AMB-13)."""
+    rounded = _round_half_up(base_fen, ratio, 1)
+    numerator, denominator = ratio.as_integer_ratio()
+    half = 2 * base_fen * numerator % (2 * denominator) == denominator
+    return rounded - (1 if rounded > 0 else -1) if half and rounded % 2 else rounded
+
+
+def round_down(base_fen: int, ratio: Decimal) -> int:
+    """Return base × ratio in fen, rest cut off: for an upper bound that must not be exceeded by half a fen (R-026)."""
+    numerator, denominator = ratio.as_integer_ratio()
+    cut = abs(base_fen * numerator) // denominator
+    return -cut if base_fen * numerator < 0 else cut
+
+
 def half_up_yuan(fen: int, ratio: Decimal = Decimal(1)) -> int:
     """Return fen × ratio rounded half-up to whole yuan, still in fen: 682327 → 682300 (R-062, AMB-08).
 
