@@ -1,4 +1,4 @@
-"""A hospital's side of the conversation for the platform's tests: signs, fills the envelope, sends over a real socket."""
+"""A hospital's side of the conversation in the platform's tests: signs, fills the envelope, sends, over a socket."""
 
 from __future__ import annotations
 
