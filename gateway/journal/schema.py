@@ -259,6 +259,38 @@ payout_key = Table(  # P1: never partitioned, never purged
     Index("ix_payout_key_pay_order_no", "pay_order_no"),
 )
 
+payout_ready = Table(  # hospital days with claims whose payout is not decided yet; the build takes them off
+    "payout_ready",
+    metadata,
+    _text("pool_area", primary_key=True),
+    _text("setl_date", primary_key=True),
+    _text("hospital", primary_key=True),
+    _int("marked_at"),
+)
+
+bank_event = Table(  # what a bank told, once per its transaction and status
+    "bank_event",
+    metadata,
+    _text("bank", primary_key=True),
+    _text("bank_txn_no", primary_key=True),
+    _text("status", primary_key=True),
+    _text("event_type"),
+    _text("orig_serial", server_default=""),
+    _text("exchange_id"),
+    Column("known", Integer, nullable=False),  # 0: a serial that is not ours
+    _int("at"),
+)
+
+month_closed = Table(  # months whose computation is done: what comes later belongs to the next one (D.8)
+    "month_closed",
+    metadata,
+    _text("agency", primary_key=True),
+    _text("month", primary_key=True),
+    _text("hospital", primary_key=True),
+    _text("insutype", primary_key=True),
+    _int("at"),
+)
+
 sign_in = Table(
     "sign_in",
     metadata,
@@ -409,6 +441,13 @@ claim = _entity(
     Index("ix_claim_setl_date_hospital", "setl_date", "hospital"),
     Index("ix_claim_hospital_mdtrt_id", "hospital", "mdtrt_id"),
     Index("ix_claim_setl_id", "setl_id"),
+    Index(
+        "ix_claim_unreconciled",
+        "hospital",
+        "setl_date",
+        sqlite_where=text("state IN ('ACCEPTED','RECON_DIFF')"),
+        postgresql_where=text("state IN ('ACCEPTED','RECON_DIFF')"),
+    ),
     UniqueConstraint("hospital", "msgid"),
 )
 
@@ -419,6 +458,13 @@ recon_group = _entity(
     _text("clr_type"),
     _text("clr_optins"),
     UniqueConstraint("hospital", "setl_date", "insutype", "clr_type", "clr_optins"),
+    Index("ix_recon_group_setl_date", "setl_date", "hospital"),
+    Index(
+        "ix_recon_group_differs",
+        "setl_date",
+        sqlite_where=text("state = 'DIFFERS'"),
+        postgresql_where=text("state = 'DIFFERS'"),
+    ),
 )
 
 summary = _entity(
@@ -435,8 +481,10 @@ summary = _entity(
     Index("ix_summary_state_pay_date", "state", "pay_date"),
 )
 
+_UNSETTLED = "state IN ('SUBMITTED','UNKNOWN','STATUS_OK','STATUS_FAIL','RECEIPT_PENDING')"
 payout_order = _entity(
     "payout_order",
+    _text("agency"),
     _text("summary_no"),
     _text("batch_no"),
     _text("biz_date"),
@@ -444,8 +492,23 @@ payout_order = _entity(
     _int("item_count"),
     _int("sum_fen"),
     _text("receipt_no", server_default=""),
+    Column("unreported", Integer, nullable=True),  # 1: paid or returned, and not yet in a month's feedback
     Index("ix_payout_order_summary_no", "summary_no"),
     Index("ix_payout_order_pay_date", "pay_date"),
+    Index(
+        "ix_payout_order_unsettled",
+        "agency",
+        "pay_date",
+        sqlite_where=text(_UNSETTLED),
+        postgresql_where=text(_UNSETTLED),
+    ),
+    Index(
+        "ix_payout_order_unreported",
+        "agency",
+        "unreported",
+        sqlite_where=text("unreported = 1"),
+        postgresql_where=text("unreported = 1"),
+    ),
 )
 
 payout_item = _entity(

@@ -211,7 +211,10 @@ SUMMARY = Machine(  # D.6, one per agency, settlement date and supplement
         ("APPROVED", "submitted", "SUBMITTED"),
         ("APPROVED", "cutoff_missed", "DEFERRED"),
         ("DEFERRED", "next_working_day", "APPROVED"),
-        ("BUILT PREPARED", "deferred", "BUILT"),
+        ("BUILT", "deferred", "BUILT"),  # not approved on its pay date; the content hash leaves the pay date out
+        ("PREPARED", "deferred", "PREPARED"),
+        ("SUBMITTED", "not_sent", "APPROVED"),  # certain that nothing of it reached the bank
+        ("BUILT", "emptied", "CLOSED"),  # every claim has left
         ("SUBMITTED", "all_final", "CLOSED"),
     ),
     frozenset({"CLOSED"}),
@@ -227,10 +230,15 @@ PAYOUT_ORDER = Machine(
         ("SUBMITTED UNKNOWN", "failure", "STATUS_FAIL"),
         ("SUBMITTED", "none", "UNKNOWN"),
         ("IN_SUMMARY", "claim_left", "CANCELLED"),
+        ("IN_SUMMARY", "resized", "IN_SUMMARY"),  # some of its claims left
+        ("IN_SUMMARY", "deferred", "IN_SUMMARY"),  # alone, its summary being sent already
+        ("UNKNOWN", "not_found", "UNKNOWN"),  # final: FAILED when the day closes
         ("SUBMITTED STATUS_OK STATUS_FAIL UNKNOWN RECEIPT_PENDING FAILED", "receipt", "PAID"),
         ("STATUS_OK", "feedback_without_receipt", "RECEIPT_PENDING"),
         ("STATUS_FAIL UNKNOWN", "day_closed", "FAILED"),
         ("PAID", "money_back", "RETURNED"),
+        *_stays("return_noted", "SUBMITTED STATUS_OK STATUS_FAIL UNKNOWN RECEIPT_PENDING FAILED"),
+        *_stays("reported", "PAID RETURNED"),  # its line stands in a month's feedback
     ),
     frozenset({"PAID", "FAILED", "RETURNED", "CANCELLED"}),
 )
@@ -246,7 +254,14 @@ PAYOUT_ITEM = Machine(
         (Start, "recon_diff", "RECON_DIFF"),
         (Start, "conflict", "CONFLICT"),
         (Start, "cancelled", "CANCELLED"),
-        ("CANCELLED", "in_summary", "IN_SUMMARY"),
+        # What was held out is looked at again once its claim is reconciled.
+        ("RECON_DIFF CANCELLED", "in_summary", "IN_SUMMARY"),
+        ("RECON_DIFF CANCELLED", "zero", "ZERO_SKIPPED"),
+        ("RECON_DIFF CANCELLED", "negative", "NEGATIVE_EXCLUDED"),
+        ("RECON_DIFF CANCELLED", "out_of_scope", "OUT_OF_SCOPE"),
+        ("RECON_DIFF CANCELLED", "conflict", "CONFLICT"),
+        ("RECON_DIFF", "cancelled", "CANCELLED"),
+        ("CANCELLED", "recon_diff", "RECON_DIFF"),
     ),
     frozenset({"PAID", "FAILED", "RETURNED", "ZERO_SKIPPED", "NEGATIVE_EXCLUDED", "OUT_OF_SCOPE"}),
 )
@@ -261,9 +276,13 @@ RECEIPT = Machine(  # D.7
         ("VERIFIED", "no_order", "ORPHAN"),
         ("VERIFIED", "differs", "MISMATCH"),
         ("VERIFIED", "already_proven", "DUPLICATE_SUSPECT"),
-        ("MATCHED", "return_advice", "RETURN_MATCHED"),
+        ("MATCHED ACCEPTED_ACTUAL", "return_advice", "RETURN_MATCHED"),
+        *_stays("decided", "ORPHAN MISMATCH DUPLICATE_SUSPECT"),  # by the first of two persons
         ("ORPHAN MISMATCH DUPLICATE_SUSPECT", "accepted_actual", "ACCEPTED_ACTUAL"),
         ("ORPHAN MISMATCH DUPLICATE_SUSPECT", "rejected", "REJECTED"),
+        *_stays(
+            "repeated", "REFUSED MATCHED ORPHAN MISMATCH DUPLICATE_SUSPECT RETURN_MATCHED ACCEPTED_ACTUAL REJECTED"
+        ),
     ),
     frozenset({"REFUSED", "REJECTED"}),
 )
@@ -272,10 +291,13 @@ RECON_GROUP = Machine(
     "recon_group",
     _rows(
         (Start, "opened", "OPEN"),
-        ("OPEN DIFFERS", "equal", "EQUAL"),
-        ("OPEN DIFFERS", "differs", "DIFFERS"),
+        # A settlement that turns up later makes its group be asked about again.
+        ("OPEN DIFFERS EQUAL CLOSED", "equal", "EQUAL"),
+        ("OPEN DIFFERS EQUAL CLOSED", "differs", "DIFFERS"),
+        ("DIFFERS", "decided", "DIFFERS"),  # by the first of two persons
+        ("DIFFERS", "closed", "CLOSED"),
     ),
-    frozenset({"EQUAL"}),
+    frozenset({"EQUAL", "CLOSED"}),
 )
 
 FEEDBACK = Machine(  # D.8

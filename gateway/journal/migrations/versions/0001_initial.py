@@ -104,6 +104,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_authorisation_psn_no", "authorisation", ["psn_no"], unique=False)
     op.create_table(
+        "bank_event",
+        sa.Column("bank", sa.Text(), nullable=False),
+        sa.Column("bank_txn_no", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("event_type", sa.Text(), nullable=False),
+        sa.Column("orig_serial", sa.Text(), server_default="", nullable=False),
+        sa.Column("exchange_id", sa.Text(), nullable=False),
+        sa.Column("known", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("bank", "bank_txn_no", "status", name=op.f("pk_bank_event")),
+    )
+    op.create_table(
         "body",
         sa.Column("body_id", sa.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
@@ -185,6 +197,14 @@ def upgrade() -> None:
     op.create_index("ix_claim_hospital_mdtrt_id", "claim", ["hospital", "mdtrt_id"], unique=False)
     op.create_index("ix_claim_setl_date_hospital", "claim", ["setl_date", "hospital"], unique=False)
     op.create_index("ix_claim_setl_id", "claim", ["setl_id"], unique=False)
+    op.create_index(
+        "ix_claim_unreconciled",
+        "claim",
+        ["hospital", "setl_date"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('ACCEPTED','RECON_DIFF')"),
+        postgresql_where=sa.text("state IN ('ACCEPTED','RECON_DIFF')"),
+    )
     op.create_table(
         "due",
         sa.Column("due_id", sa.Text(), nullable=False),
@@ -305,6 +325,15 @@ def upgrade() -> None:
     op.create_index("ix_line_entry_agreement_id", "line_entry", ["agreement_id"], unique=False)
     op.create_index("ix_line_entry_subject", "line_entry", ["subject"], unique=False)
     op.create_table(
+        "month_closed",
+        sa.Column("agency", sa.Text(), nullable=False),
+        sa.Column("month", sa.Text(), nullable=False),
+        sa.Column("hospital", sa.Text(), nullable=False),
+        sa.Column("insutype", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("agency", "month", "hospital", "insutype", name=op.f("pk_month_closed")),
+    )
+    op.create_table(
         "operation",
         sa.Column("operation_id", sa.Text(), nullable=False),
         sa.Column("counterpart", sa.Text(), nullable=False),
@@ -397,6 +426,7 @@ def upgrade() -> None:
         sa.Column("profile_version", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("agency", sa.Text(), nullable=False),
         sa.Column("summary_no", sa.Text(), nullable=False),
         sa.Column("batch_no", sa.Text(), nullable=False),
         sa.Column("biz_date", sa.Text(), nullable=False),
@@ -404,10 +434,35 @@ def upgrade() -> None:
         sa.Column("item_count", sa.BigInteger(), nullable=False),
         sa.Column("sum_fen", sa.BigInteger(), nullable=False),
         sa.Column("receipt_no", sa.Text(), server_default="", nullable=False),
+        sa.Column("unreported", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payout_order")),
     )
     op.create_index("ix_payout_order_pay_date", "payout_order", ["pay_date"], unique=False)
     op.create_index("ix_payout_order_summary_no", "payout_order", ["summary_no"], unique=False)
+    op.create_index(
+        "ix_payout_order_unreported",
+        "payout_order",
+        ["agency", "unreported"],
+        unique=False,
+        sqlite_where=sa.text("unreported = 1"),
+        postgresql_where=sa.text("unreported = 1"),
+    )
+    op.create_index(
+        "ix_payout_order_unsettled",
+        "payout_order",
+        ["agency", "pay_date"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('SUBMITTED','UNKNOWN','STATUS_OK','STATUS_FAIL','RECEIPT_PENDING')"),
+        postgresql_where=sa.text("state IN ('SUBMITTED','UNKNOWN','STATUS_OK','STATUS_FAIL','RECEIPT_PENDING')"),
+    )
+    op.create_table(
+        "payout_ready",
+        sa.Column("pool_area", sa.Text(), nullable=False),
+        sa.Column("setl_date", sa.Text(), nullable=False),
+        sa.Column("hospital", sa.Text(), nullable=False),
+        sa.Column("marked_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("pool_area", "setl_date", "hospital", name=op.f("pk_payout_ready")),
+    )
     op.create_table(
         "reason",
         sa.Column("reason_id", sa.Text(), nullable=False),
@@ -474,6 +529,15 @@ def upgrade() -> None:
             name=op.f("uq_recon_group_hospital_setl_date_insutype_clr_type_clr_optins"),
         ),
     )
+    op.create_index(
+        "ix_recon_group_differs",
+        "recon_group",
+        ["setl_date"],
+        unique=False,
+        sqlite_where=sa.text("state = 'DIFFERS'"),
+        postgresql_where=sa.text("state = 'DIFFERS'"),
+    )
+    op.create_index("ix_recon_group_setl_date", "recon_group", ["setl_date", "hospital"], unique=False)
     op.create_table(
         "repayment",
         sa.Column("repayment_no", sa.Text(), nullable=False),
