@@ -28,6 +28,7 @@ from gateway.flows.runner import HEARTBEAT_SECONDS, Flow, Runner
 from gateway.flows.scheduler import Handler, Scheduler
 from gateway.journal.agenda import Due
 from gateway.journal.journal import Journal
+from gateway.journal.postgresql import PostgresqlStore
 from gateway.journal.probed import ProbedStore
 from gateway.journal.sqlite import SqliteStore
 from gateway.journal.store import Store
@@ -111,10 +112,13 @@ def make_probe(settings: Settings) -> Probe | None:
 
 def make_store(settings: Settings, metrics: Metrics, probe: Probe | None) -> Store:
     """The store that the settings name. Raises SettingsError for an unknown kind."""
-    kind, _, path = settings.store.partition(":///")
-    if kind != "sqlite":
-        raise SettingsError(f"store: {kind} is not supported")
-    store: Store = SqliteStore(Path(path if path.startswith("/") else f"/{path}"), metrics.observe_commit)
+    kind, _, rest = settings.store.partition("://")
+    if kind == "postgresql":
+        store: Store = PostgresqlStore(settings.store, metrics.observe_commit)
+    elif kind == "sqlite" and rest.startswith("/"):
+        store = SqliteStore(Path("/" + rest.lstrip("/")), metrics.observe_commit)
+    else:
+        raise SettingsError("store: sqlite:///<absolute path> or postgresql://… is expected")
     return store if probe is None else ProbedStore(store, probe)
 
 

@@ -1,15 +1,21 @@
-"""A journal on a fresh SQLite file, with a clock that stands still until it is moved."""
+"""A journal on a fresh store of either kind, with a clock that stands still until it is moved."""
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from gateway.journal.journal import Journal
 from gateway.journal.migrate import upgrade
+from gateway.journal.postgresql import PostgresqlStore
 from gateway.journal.sqlite import SqliteStore
+from gateway.journal.store import Store
 from gateway.journal.vault import Vault
 from gateway.model.clock import SHANGHAI
 
@@ -42,16 +48,30 @@ class StillClock:
         self.seconds += step.total_seconds()
 
 
-def new_store(path: Path) -> SqliteStore:
-    """A migrated store in a file."""
-    upgrade(f"sqlite:///{path}")
+@cache
+def _migrated_file() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="xinyi-sqlite-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    upgrade(f"sqlite:///{folder / 'template.db'}")
+    return folder / "template.db"
+
+
+def new_store(place: Path | str) -> Store:
+    """A migrated store: a path is a new SQLite file, a URL an existing migrated database."""
+    if isinstance(place, str) and place.startswith("postgresql"):
+        return PostgresqlStore(place)
+    path = Path(str(place).removeprefix("sqlite:///"))
+    if not path.exists():
+        shutil.copy(_migrated_file(), path)
     return SqliteStore(path)
 
 
 @asynccontextmanager
-async def open_journal(path: Path, clock: StillClock | None = None, instance: str = "I1") -> AsyncIterator[Journal]:
+async def open_journal(
+    place: Path | str, clock: StillClock | None = None, instance: str = "I1"
+) -> AsyncIterator[Journal]:
     """A journal that is open inside the block."""
-    store = new_store(path)
+    store = new_store(place)
     await store.open()
     try:
         yield Journal(store, Vault(KEY), clock or StillClock(), instance)

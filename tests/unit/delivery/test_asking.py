@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +16,8 @@ from tests.support.partner import LOST, Ask, ScriptedTransport, new_delivery
 
 
 @pytest.fixture
-async def journal(tmp_path: Path):
-    async with open_journal(tmp_path / "x.db") as opened:
+async def journal(store_url: str):
+    async with open_journal(store_url) as opened:
         yield opened
 
 

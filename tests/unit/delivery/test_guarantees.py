@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,8 @@ from tests.support.partner import LEFT_NOTHING, LOST, Ask, ScriptedTransport, ne
 
 
 @pytest.fixture
-async def journal(tmp_path: Path):
-    async with open_journal(tmp_path / "x.db") as opened:
+async def journal(store_url: str):
+    async with open_journal(store_url) as opened:
         yield opened
 
 
@@ -110,11 +109,11 @@ async def test_concurrent_calls_of_one_key_share_one_send(delivery: Delivery, tr
     assert transport.count("Pay") == 1
 
 
-async def test_two_instances_racing_send_once(tmp_path: Path) -> None:
+async def test_two_instances_racing_send_once(store_url: str) -> None:
     transport = ScriptedTransport()
     transport.plan("Pay", "done")
     transport.gate = asyncio.Event()
-    async with open_journal(tmp_path / "x.db") as one:
+    async with open_journal(store_url) as one:
         other = Journal(one.store, one.vault, one.clock, "I2")
         calls = [
             asyncio.create_task(new_delivery(journal, transport).deliver(order("Pay"))) for journal in (one, other)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,8 @@ from tests.support.plain_house import plain_house
 
 
 @pytest.fixture
-async def journal(tmp_path: Path):
-    async with open_journal(tmp_path / "x.db") as opened:
+async def journal(store_url: str):
+    async with open_journal(store_url) as opened:
         yield opened
 
 

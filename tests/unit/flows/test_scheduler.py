@@ -28,8 +28,8 @@ def clock(tmp_path: Path) -> SandboxClock:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, clock: SandboxClock):
-    store = new_store(tmp_path / "x.db")
+async def house(store_url: str, clock: SandboxClock):
+    store = new_store(store_url)
     await store.open()
     yield plain_house(Journal(store, Vault(KEY), clock, "I1"))
     await store.close()

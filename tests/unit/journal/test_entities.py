@@ -18,8 +18,8 @@ ACT = Act("operator:li", "K1", "X1", "p1")
 
 
 @pytest.fixture
-async def journal(tmp_path: Path):
-    async with open_journal(tmp_path / "x.db") as opened:
+async def journal(store_url: str):
+    async with open_journal(store_url) as opened:
         yield opened
 
 
