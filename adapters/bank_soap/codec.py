@@ -11,8 +11,10 @@ from pydantic import BaseModel
 from adapters.bank_soap import outcome, questions, soap
 from adapters.bank_soap.binding import BindingError, Table, Values, qualified
 from adapters.bank_soap.errors import ANY, Meaning, meaning
-from adapters.bank_soap.messages import REPLIES, REQUESTS, VERSION
+from adapters.bank_soap.replies import REPLIES
+from adapters.bank_soap.requests import REQUESTS
 from adapters.bank_soap.schema import violation
+from adapters.bank_soap.structures import VERSION
 from gateway.delivery.declare import Answer, Outbound, SendContext
 from gateway.model.bank import BankReply
 from gateway.model.masked import Masked

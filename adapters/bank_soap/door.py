@@ -18,7 +18,7 @@ from lxml import etree
 
 from adapters.bank_soap import soap
 from adapters.bank_soap.binding import NS, BindingError, Table, Values
-from adapters.bank_soap.messages import ACK, NOTICES
+from adapters.bank_soap.notices import ACK, NOTICES
 from adapters.bank_soap.schema import contract_file, violation
 from gateway.model.bank import DeliverReceipt, NotifyTransaction
 from gateway.model.refusals import Refusal

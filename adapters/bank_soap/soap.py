@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from lxml import etree
 
 from adapters.bank_soap.binding import NS, Values, qualified
-from adapters.bank_soap.messages import FAULT
+from adapters.bank_soap.notices import FAULT
 from adapters.bank_soap.schema import violation
 from gateway.model.masked import mask_text
 
