@@ -64,7 +64,7 @@ def _codes(tree: ast.AST) -> Iterator[str]:
         places: list[ast.expr] = []
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             places = node.args[:1] if node.func.id == "refuse" else node.args[3:4] if node.func.id == "_gate" else []
-        elif isinstance(node, ast.Tuple) and len(node.elts) == 5:
+        elif isinstance(node, ast.Tuple) and len(node.elts) == 5 and not isinstance(node.elts[0], ast.Constant):
             places = node.elts[1:2]
         for place in places:
             for leaf in ast.walk(place):
