@@ -32,7 +32,7 @@ class Ledger:
 
     def __init__(self, journal: Journal, requests: Path, clock: BusinessClock) -> None:
         # Kept as bytes: a long run makes a million effects, and they are only ever shown.
-        self._effects = journal.table("_effects", load=orjson.dumps, dump=orjson.Fragment)
+        self._effects = journal.table("_effects", load=_packed, dump=orjson.Fragment)
         self._requests = Lines(requests)
         self._clock = clock
 
@@ -51,7 +51,7 @@ class Ledger:
             "party": party,
             "detail": detail,
         }
-        self._effects.put(str(seq), orjson.dumps(row))
+        self._effects.put(str(seq), _packed(row))
         return seq
 
     def effects(self) -> Iterator[dict[str, Any]]:
@@ -91,6 +91,11 @@ class Ledger:
 
     def close(self) -> None:
         self._requests.close()
+
+
+def _packed(row: dict[str, Any]) -> bytes:
+    """JSON text in just its own size: orjson hands out a buffer of several kilobytes, which a ledger would keep."""
+    return bytes(memoryview(orjson.dumps(row)))
 
 
 def _matches(row: dict[str, Any], operation: str, key: str) -> bool:

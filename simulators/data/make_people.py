@@ -36,13 +36,17 @@ def wrong_certno(seventeen: str) -> str:
 
 
 def people() -> list[dict[str, Any]]:
-    """All rows, in order; a third of them residents (390), the rest employees (310)."""
+    """All rows, in order; a third of the people residents (390), the rest employees (310), some with maternity (510)
+    as a second insurance and some residents under medical assistance."""
     dice = random.Random(430500)
     rows = []
     for area, district in AREAS.items():
         for number in range(1, PER_AREA + 1):
             insutype = "390" if number % 3 == 0 else "310"
-            rows.append(_person(dice, area, district, number, insutype))
+            row = _person(dice, area, district, number, insutype)
+            rows.append({**row, "psn_idet_type": "01"} if number % 12 == 0 else row)
+            if number % 10 == 0 and insutype == "310":
+                rows.append({**row, "insutype": "510"})
     return rows
 
 

@@ -104,7 +104,8 @@ def _complete(
 ) -> tuple[dict[str, Decimal], Result]:
     given = forced.amounts
     exact = {"medfee_sumamt": total, **_parts(given, total, parts)}
-    base = settle(tuple(_to_fen(exact[name]) for name in PARTS), replace(case, hospital_part=False))  # type: ignore[arg-type]
+    own, over, first, within = (_to_fen(exact[name]) for name in PARTS)
+    base = settle((own, over, first, within), replace(case, hospital_part=False))
     computed = {name: Decimal(fen) / 100 for name, fen in base.amounts.items()}
     exact["act_pay_dedc"] = given.get("act_pay_dedc", computed["act_pay_dedc"])
     exact["hosp_part_amt"] = given.get("hosp_part_amt", _ZERO)

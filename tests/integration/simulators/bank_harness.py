@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,14 @@ CERTNO = "430502199001019990"
 START = "2025-03-03T08:00:00+08:00"
 
 
+@cache
+def _zeep() -> zeep.Client:
+    settings = zeep.Settings(strict=True, forbid_dtd=True, forbid_external=True)
+    return zeep.Client(
+        str(CONTRACT / "bank.wsdl"), settings=settings, transport=zeep.Transport(operation_timeout=20, timeout=20)
+    )
+
+
 class Client:
     """zeep over requests in a thread, and the bank's controls over aiohttp."""
 
@@ -48,11 +57,8 @@ class Client:
         self.url = url
         self.session = session
         self._clock_file = clock_file
-        settings = zeep.Settings(strict=True, forbid_dtd=True, forbid_external=True)
-        transport = zeep.Transport(operation_timeout=20, timeout=20)
-        client = zeep.Client(str(CONTRACT / "bank.wsdl"), settings=settings, transport=transport)
         binding = f"{{{NS}}}BankPortSoap{'12' if soap12 else '11'}"
-        self._service = client.create_service(binding, f"{url}/bocom")
+        self._service = _zeep().create_service(binding, f"{url}/bocom")
         self.sent = 0
 
     def header(self, operation: str) -> dict[str, Any]:
@@ -71,6 +77,11 @@ class Client:
         fields.setdefault("Header", self.header(operation))
         answer = await asyncio.to_thread(self._service[operation], **fields)
         return dict(serialize_object(answer, dict))
+
+    def message(self, operation: str, **fields: Any) -> bytes:
+        """The envelope of one operation, to be signed and posted by hand."""
+        made = _zeep().create_message(self._service, operation, Header=self.header(operation), **fields)
+        return etree.tostring(made)
 
     async def post(self, body: bytes, kind: str = "text/xml; charset=utf-8", **headers: str) -> tuple[int, bytes]:
         sent = {"Content-Type": kind, **headers}
@@ -102,11 +113,7 @@ class Client:
             return answer.status, [line.split("|") for line in (await answer.text()).splitlines()]
 
     def set_clock(self, business: str) -> None:
-        """Stands still at ``business``."""
-        content = {"business": business, "real": time.time(), "rate": 0}
-        draft = self._clock_file.with_suffix(".tmp")
-        draft.write_text(json.dumps(content), "utf-8")
-        draft.replace(self._clock_file)
+        stand_still(self._clock_file, business)
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
@@ -188,6 +195,13 @@ class Client:
 
     async def batch_state(self, serial: str, **change: Any) -> dict[str, Any]:
         return await self.call("QueryPayoutBatch", **{"BatchNo": serial, "PageNo": 1, "PageSize": 100, **change})
+
+
+def stand_still(clock_file: Path, business: str) -> None:
+    """Business time stops at ``business``; written as the gateway writes it."""
+    draft = clock_file.with_suffix(".tmp")
+    draft.write_text(json.dumps({"business": business, "real": time.time(), "rate": 0}), "utf-8")
+    draft.replace(clock_file)
 
 
 def record(number: int, serial: str, fen: int, hospital: str = "H64000100001", **change: Any) -> dict[str, Any]:
@@ -295,8 +309,7 @@ async def running(
     clock_file = folder / "clock.json"
     sim = BankSimulator(Options(0, folder / "data", clock_file, f"http://127.0.0.1:{port}"), keys)
     async with aiohttp.ClientSession() as session:
-        client = Client("http://127.0.0.1:0", session, clock_file)
-        client.set_clock(START)
+        stand_still(clock_file, START)
         await sim.start()
         client = Client(sim.url, session, clock_file, soap12=soap12)
         try:
