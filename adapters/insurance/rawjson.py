@@ -1,0 +1,193 @@
+"""Completing a JSON message without rewriting it.
+
+A platform's reply and a hospital's request are handed on byte for byte: `90.5` stays `90.5`, members keep their order,
+fields nobody knows stay where they are. So the gateway looks for the spans of members and splices bytes between them.
+The scanner is strict about what it walks over (one object, its members, their ends); what lies deeper is skipped by
+its brackets, since `json.loads` has judged the whole message before.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_WS: Final = re.compile(rb"[ \t\n\r]*")
+_STRING: Final = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*)*"')
+_SCALAR: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
+# Inside a container only strings and brackets matter; a lone quote is an unfinished string.
+_STRUCTURE: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]"]', re.DOTALL)
+_CLOSING: Final = {ord("{"): ord("}"), ord("["): ord("]")}
+
+
+class RawJsonError(ValueError):
+    """The bytes are not the JSON object they should be; says where, never what stands there."""
+
+    def __init__(self, what: str, at: int) -> None:
+        super().__init__(f"{what} at byte {at}")
+        self.what = what
+        self.at = at
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A member's value: `raw[start:end]`."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSpan:
+    """An object: the place after its opening brace, its members by name in order, the place after the last one."""
+
+    opening: int
+    members: Mapping[str, Span]
+    last: int
+    end: int
+
+
+def scan_object(raw: bytes, start: int = 0, end: int | None = None) -> ObjectSpan:
+    """Scan the one object in `raw[start:end]`. Raises RawJsonError for anything else and for a repeated member."""
+    limit = len(raw) if end is None else end
+    at = _skip(raw, start)
+    if raw[at : at + 1] != b"{":
+        raise RawJsonError("object expected", at)
+    found = _members(raw, at + 1)
+    if found.end > limit or _skip(raw, found.end) < limit:
+        raise RawJsonError("object does not end where it should", found.end)
+    return found
+
+
+def _members(raw: bytes, opening: int) -> ObjectSpan:
+    members: dict[str, Span] = {}
+    at = _skip(raw, opening)
+    last = opening
+    if raw[at : at + 1] == b"}":
+        return ObjectSpan(opening, members, last, at + 1)
+    while True:
+        name, span = _member(raw, at)
+        if name in members:
+            raise RawJsonError("member repeated", at)
+        members[name] = span
+        last = span.end
+        at = _skip(raw, last)
+        mark = raw[at : at + 1]
+        if mark == b"}":
+            return ObjectSpan(opening, members, last, at + 1)
+        if mark != b",":
+            raise RawJsonError("comma or brace expected", at)
+        at = _skip(raw, at + 1)
+
+
+def _member(raw: bytes, at: int) -> tuple[str, Span]:
+    key = _STRING.match(raw, at)
+    if key is None:
+        raise RawJsonError("member name expected", at)
+    colon = _skip(raw, key.end())
+    if raw[colon : colon + 1] != b":":
+        raise RawJsonError("colon expected", colon)
+    start = _skip(raw, colon + 1)
+    try:
+        name = json.loads(key.group().decode("utf-8"))
+    except ValueError:
+        raise RawJsonError("member name unreadable", at) from None
+    return name, Span(start, _value_end(raw, start))
+
+
+def _skip(raw: bytes, at: int) -> int:
+    found = _WS.match(raw, at)
+    return found.end() if found else at
+
+
+def _value_end(raw: bytes, at: int) -> int:
+    mark = raw[at : at + 1]
+    if mark in (b"{", b"["):
+        return _container_end(raw, at)
+    found = (_STRING if mark == b'"' else _SCALAR).match(raw, at)
+    if found is None:
+        raise RawJsonError("value expected", at)
+    return found.end()
+
+
+def _container_end(raw: bytes, at: int) -> int:
+    awaited: list[int] = []
+    for found in _STRUCTURE.finditer(raw, at):
+        mark = raw[found.start()]
+        if mark in _CLOSING:
+            awaited.append(_CLOSING[mark])
+        elif mark == ord('"'):
+            if found.end() - found.start() == 1:
+                break
+        elif awaited.pop() != mark:
+            raise RawJsonError("brackets do not match", found.start())
+        elif not awaited:
+            return found.end()
+    raise RawJsonError("unfinished value", at)
+
+
+def value_of(raw: bytes, path: Sequence[str]) -> bytes | None:
+    """The bytes of the value at `path`, or None where a member on the way is missing or no object.
+
+    Raises RawJsonError where the outermost value is no object.
+    """
+    found = scan_object(raw)
+    for depth, name in enumerate(path):
+        span = found.members.get(name)
+        if span is None:
+            return None
+        if depth == len(path) - 1:
+            return raw[span.start : span.end]
+        if raw[span.start : span.start + 1] != b"{":
+            return None
+        found = scan_object(raw, span.start, span.end)
+    return raw
+
+
+def set_members(raw: bytes, values: Mapping[str, bytes]) -> bytes:
+    """Give members of the outermost object new values, in place where they exist and behind the last one otherwise.
+
+    `values` maps names to JSON in UTF-8, e.g. `{"sign_no": b'"4201"'}`. Every other byte stays. Raises RawJsonError.
+    """
+    return _set_members(raw, scan_object(raw), values)
+
+
+def _set_members(raw: bytes, found: ObjectSpan, values: Mapping[str, bytes]) -> bytes:
+    edits = [(span.start, span.end, values[name]) for name, span in found.members.items() if name in values]
+    added = b",".join(quote(name) + b":" + value for name, value in values.items() if name not in found.members)
+    if added:
+        edits.append((found.last, found.last, (b"," if found.members else b"") + added))
+    pieces, at = [], 0
+    for start, end, value in sorted(edits, key=lambda edit: edit[:2]):
+        pieces += [raw[at:start], value]
+        at = end
+    return b"".join([*pieces, raw[at:]])
+
+
+def insert_into_object(raw: bytes, path: Sequence[str], member: bytes) -> bytes:
+    """Put one member, e.g. `b'"creditpay":{…}'`, into the object at `path`; missing or null objects are made.
+
+    A member of that name is replaced. Raises RawJsonError where something on the path is no object, or the member is
+    not exactly one.
+    """
+    added = b"{" + member + b"}"
+    wanted = scan_object(added)
+    if len(wanted.members) != 1:
+        raise RawJsonError("exactly one member expected", 0)
+    name, span = next(iter(wanted.members.items()))
+    return _insert(raw, tuple(path), name, added[span.start : span.end])
+
+
+def _insert(raw: bytes, path: tuple[str, ...], name: str, value: bytes) -> bytes:
+    if not path:
+        return set_members(raw, {name: value})
+    held = value_of(raw, path[:1])
+    inner = b"{}" if held is None or held == b"null" else held
+    return set_members(raw, {path[0]: _insert(inner, path[1:], name, value)})
+
+
+def quote(text: str) -> bytes:
+    """A JSON string in UTF-8, Chinese unescaped."""
+    return json.dumps(text, ensure_ascii=False).encode("utf-8")
