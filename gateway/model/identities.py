@@ -108,7 +108,7 @@ def _balance(amounts: Mapping[str, int], balance_before_fen: int | None) -> dict
     return faults
 
 
-def check_identities(
+def differences(
     amounts: Mapping[str, int],
     *,
     fund_includes_acct: bool = False,

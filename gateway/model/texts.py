@@ -44,6 +44,11 @@ def text(key: str, lang: str = "zh", **facts: object) -> str:
     return texts(lang)[key].format(**facts)
 
 
+def label(key: str, lang: str = "zh") -> str:
+    """Return the name of a thing (`task.CALLBACK_FAILED`, `rule.leg.limit`); one nobody named shows its own key."""
+    return texts(lang).get(key, key)
+
+
 def state_name(kind: str, state: str, lang: str = "zh") -> str:
     """Return what a state is called; a state nobody named shows its own value."""
     return texts(lang).get(f"state.{kind}.{state}", state)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model.identities import check_identities
+from gateway.model.identities import differences
 from gateway.model.money import parse_yuan
 
 REAL_SHAPE = {
@@ -29,7 +29,7 @@ def fen(amounts: Mapping[str, str], **changed: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("amounts", [REAL_SHAPE, VISIT])
 def test_real_shapes_close(amounts: Mapping[str, str]) -> None:
-    assert check_identities(fen(amounts)) == ()
+    assert differences(fen(amounts)) == ()
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_real_shapes_close(amounts: Mapping[str, str]) -> None:
     ],
 )
 def test_a_fen_off_is_named(changed: dict[str, str], expected: list[tuple[str, int]]) -> None:
-    found = check_identities(fen(VISIT, **changed))
+    found = differences(fen(VISIT, **changed))
     assert [(row.identity, row.difference_fen) for row in found] == expected
     assert all(row.detail for row in found)
 
@@ -52,9 +52,9 @@ def test_a_fen_off_is_named(changed: dict[str, str], expected: list[tuple[str, i
 def test_shared_family_account_inside_or_beside() -> None:
     inside = fen(VISIT, acct_mulaid_pay="10.00")
     beside = fen(VISIT, acct_mulaid_pay="10.00", psn_cash_pay="190.00")
-    assert check_identities(inside) == check_identities(beside) == ()
+    assert differences(inside) == differences(beside) == ()
     neither = fen(VISIT, acct_mulaid_pay="10.00", psn_cash_pay="195.00")
-    assert [row.identity for row in check_identities(neither)] == ["I3"]
+    assert [row.identity for row in differences(neither)] == ["I3"]
 
 
 def test_fund_total_that_includes_the_account() -> None:
@@ -62,9 +62,9 @@ def test_fund_total_that_includes_the_account() -> None:
     person_with_account = fen(VISIT, fund_pay_sumamt="319.38")
     person_without = fen(VISIT, fund_pay_sumamt="319.38", psn_part_amt="200.00")
     for amounts in (person_with_account, person_without):
-        assert check_identities(amounts, fund_includes_acct=True) == ()
-        assert {row.identity for row in check_identities(amounts)} >= {"I4"}
-    assert {row.identity for row in check_identities(fen(VISIT), fund_includes_acct=True)} == {"I4"}
+        assert differences(amounts, fund_includes_acct=True) == ()
+        assert {row.identity for row in differences(amounts)} >= {"I4"}
+    assert {row.identity for row in differences(fen(VISIT), fund_includes_acct=True)} == {"I4"}
 
 
 def test_fund_rows_leave_the_personal_account_out() -> None:
@@ -74,10 +74,10 @@ def test_fund_rows_leave_the_personal_account_out() -> None:
         {"fund_pay_type": "310200", "fund_payamt": "19.38"},
         {"fund_pay_type": "310201", "fund_payamt": None},
     ]
-    assert check_identities(fen(VISIT), details=rows) == ()
-    wrong = check_identities(fen(VISIT), details=rows[:1])
+    assert differences(fen(VISIT), details=rows) == ()
+    wrong = differences(fen(VISIT), details=rows[:1])
     assert [(row.identity, row.difference_fen) for row in wrong] == [("I5", 2000)]
-    unreadable = check_identities(fen(VISIT), details=[{"fund_pay_type": "310100", "fund_payamt": "x"}])
+    unreadable = differences(fen(VISIT), details=[{"fund_pay_type": "310100", "fund_payamt": "x"}])
     assert [row.identity for row in unreadable] == ["I5"]
 
 
@@ -85,24 +85,24 @@ def test_fund_rows_leave_the_personal_account_out() -> None:
     ("before", "expected"), [("100.00", []), ("19.38", ["I7"]), ("10.00", ["I7", "I7"]), ("100.01", ["I7"])]
 )
 def test_account_balance(before: str, expected: list[str]) -> None:
-    found = check_identities(fen(VISIT), balance_before_fen=parse_yuan(before))
+    found = differences(fen(VISIT), balance_before_fen=parse_yuan(before))
     assert [row.identity for row in found] == expected
 
 
 def test_shared_part_does_not_leave_the_own_account() -> None:
     amounts = fen(VISIT, acct_mulaid_pay="19.38", balc="100.00")
-    assert check_identities(amounts, balance_before_fen=10000) == ()
+    assert differences(amounts, balance_before_fen=10000) == ()
 
 
 def test_refund_rows_are_negative_and_have_no_balance() -> None:
     refund = {name: -value for name, value in fen(VISIT).items() if name != "balc"}
-    assert check_identities(refund, refund=True, balance_before_fen=0) == ()
-    assert [row.identity for row in check_identities(refund)] == ["I7"]
+    assert differences(refund, refund=True, balance_before_fen=0) == ()
+    assert [row.identity for row in differences(refund)] == ["I7"]
 
 
 def test_missing_totals_are_not_guessed() -> None:
-    assert check_identities({}) == ()
-    assert check_identities({"psn_cash_pay": 100}) == ()
+    assert differences({}) == ()
+    assert differences({"psn_cash_pay": 100}) == ()
 
 
 @given(st.lists(st.integers(min_value=0, max_value=10**12), min_size=6, max_size=6), st.booleans())
@@ -115,4 +115,4 @@ def test_every_consistent_settlement_closes(parts: list[int], includes: bool) ->
         "medfee_sumamt": hifp + hifob + account + cash + hospital, "fulamt_ownpay_amt": own,
         "inscp_scp_amt": hifp + hifob + account + cash + hospital - own,
     }  # fmt: skip
-    assert check_identities(amounts, fund_includes_acct=includes) == ()
+    assert differences(amounts, fund_includes_acct=includes) == ()

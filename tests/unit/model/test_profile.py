@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, time
 from decimal import Decimal
 from importlib import resources
@@ -193,3 +194,20 @@ def test_institutions_and_accounts_by_day() -> None:
     assert [hospital.enabled_on(date(2023, 12, 31)), hospital.enabled_on(date(2026, 12, 31))] == [False, True]
     assert not hospital.enabled_on(date(2027, 1, 1))
     assert hospital.account_on(date(2023, 1, 1)) is None
+
+
+def test_sandbox_bank_knows_the_accounts_of_the_shipped_profiles() -> None:
+    """An account the bank does not know would make every payout of the sandbox fail."""
+    seed = resources.files("simulators").joinpath("data/bank_accounts.json").read_text(encoding="utf-8")
+    known = {(row["owner"], row["acct_no"]) for row in json.loads(seed)["accounts"]}
+    named = {
+        (hospital.code, account.acct_no.reveal())
+        for profile in SHIPPED
+        for hospital in profile.locality.hospitals
+        for account in hospital.accounts
+    }
+    payers = {
+        (part.agency.id, part.agency.payer_account.reveal()) for one in SHIPPED if (part := one.payout) is not None
+    }
+    assert len(named) == 8
+    assert (named | payers) - known == set()

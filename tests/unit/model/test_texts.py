@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,9 @@ import pytest
 from gateway.model import machines
 from gateway.model.masked import PersonName
 from gateway.model.profile import load_all
-from gateway.model.texts import placeholders, state_name, text, texts
+from gateway.model.texts import label, placeholders, state_name, text, texts
 
-HANDLERS = Path(__file__).parents[3] / "gateway" / "handlers"
+ROOT = Path(__file__).parents[3]
 MACHINES = [value for value in vars(machines).values() if isinstance(value, machines.Machine)]
 
 
@@ -29,16 +31,38 @@ def test_every_state_has_a_name(machine: machines.Machine) -> None:
     assert [state for state in machine.states if f"state.{machine.kind}.{state}" not in texts("zh")] == []
 
 
-def test_every_rule_of_the_handlers_has_a_name() -> None:
-    named = {key.removeprefix("rule.") for key in texts("zh") if key.startswith("rule.")}
-    used = set()
-    for path in HANDLERS.glob("*.py"):
-        used |= set(re.findall(r'Reason\(\s*"([a-z_.]+)"', path.read_text(encoding="utf-8")))
-    gates = re.findall(r'_gate\(\s*"([a-z_]+)"', (HANDLERS / "eligibility.py").read_text(encoding="utf-8"))
+def _calls(*names: str) -> Iterator[ast.Call]:
+    """Calls of these functions anywhere in the gateway."""
+    for path in (ROOT / "gateway").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                if called in names:
+                    yield node
+
+
+def _literals(call: ast.Call) -> Iterator[str]:
+    """Texts written out among a call's arguments."""
+    for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+            yield argument.value
+
+
+def test_every_rule_has_a_name() -> None:
+    used = {next(_literals(call), "") for call in _calls("Reason")} - {""}
+    gates = {f"eligibility.{next(_literals(call))}" for call in _calls("_gate")}
     assert len(gates) == 9
-    used |= {f"eligibility.{rule}" for rule in gates}
-    assert used - named == set()
-    assert {rule for rule in named if rule.split(".")[0] != "visit"} - used == set()
+    assert {rule for rule in used | gates if f"rule.{rule}" not in texts("zh")} == set()
+
+
+def test_every_task_and_suggestion_has_a_name() -> None:
+    words = {word for call in _calls("raise_task", "alarm") for word in _literals(call)}
+    kinds = {word for word in words if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", word)}
+    suggestions = {word for word in words if re.fullmatch(r"[a-z]+\.[a-z_]+", word)}
+    assert {"IDENTITY_DIFFERS"} <= kinds
+    missing = [key for key in sorted(kinds) if f"task.{key}" not in texts("zh")]
+    missing += [key for key in sorted(suggestions) if f"suggest.{key}" not in texts("zh")]
+    assert missing == []
 
 
 def test_every_grade_and_perk_of_the_profiles_has_a_name() -> None:
@@ -53,6 +77,8 @@ def test_texts_are_filled_in_and_masked_values_stay_masked() -> None:
     assert "张*" in text("creditpay.CHARGED", amount=PersonName("张三"))
     assert state_name("visit", "SETTLED") == "已结清"
     assert state_name("visit", "SOMETHING") == "SOMETHING"
+    assert label("task.CALLBACK_FAILED", "en") == "a callback to the hospital failed"
+    assert label("task.SOMETHING") == "task.SOMETHING"
 
 
 def test_mistakes_are_errors() -> None:
