@@ -21,7 +21,7 @@ from adapters.bank_soap.binding import NS, BindingError, Table, Values
 from adapters.bank_soap.notices import ACK, NOTICES
 from adapters.bank_soap.schema import contract_file, violation
 from gateway.model.bank import DeliverReceipt, NotifyTransaction
-from gateway.model.refusals import Refusal
+from gateway.model.refusals import Refusal, cashier_text
 
 Notice = NotifyTransaction | DeliverReceipt
 
@@ -150,10 +150,13 @@ def _parameters(content_type: str) -> dict[str, str]:
 # -- answers --------------------------------------------------------------------------------------------------------
 
 
+# ``soap_version`` is "1.1", "1.2" or the content type of the request that is answered: an answer keeps the request's version.
+
+
 def ack(message: Notice, ack: str = "OK", soap_version: str = "1.1") -> bytes:
     """The acknowledgement: OK, RETRY, and MISMATCH for a receipt. Raises ValueError for what the contract forbids."""
     name = "DeliverReceiptResponse" if isinstance(message, DeliverReceipt) else "NotifyTransactionResponse"
-    root, element = soap.envelope(soap.version_of(soap_version), name)
+    root, element = soap.envelope(_version(soap_version), name)
     ACK.put(element, None, {"@ack": ack, "@notify_no": message.notify_no})
     if violation(element) is not None:
         raise ValueError(f"{name} does not allow this acknowledgement")
@@ -165,14 +168,25 @@ def fault(code: str, text: str, retry: str = "NO", soap_version: str = "1.1") ->
 
     SOAP 1.1 faults are HTTP 500 all of them, in SOAP 1.2 the sender's are 400.
     """
-    version, client = soap.version_of(soap_version), retry == "NO"
+    version, client = _version(soap_version), retry == "NO"
     body = soap.fault(version, client=client, code=code, text=text, retry=retry)
     return (400 if client and version == soap.SOAP12 else 500), body
 
 
+def fault_for(refusal: Refusal, exchange_id: str, soap_version: str = "1.1") -> tuple[int, bytes]:
+    """The fault of one of our refusals: Client, Retry NO, the register's Chinese text, code and exchange id in it."""
+    return fault(refusal.code, cashier_text(refusal.code, exchange_id, refusal.field or ""), "NO", soap_version)
+
+
 def media_type(soap_version: str) -> str:
     """Content-Type of an answer in that SOAP version."""
-    return soap.media_type(soap.version_of(soap_version))
+    return soap.media_type(_version(soap_version))
+
+
+def _version(soap_version_or_type: str) -> str:
+    if soap_version_or_type in ("1.1", "1.2"):
+        return soap.version_of(soap_version_or_type)
+    return _MEDIA.get(_media(soap_version_or_type), soap.SOAP11)
 
 
 def wsdl(which: str, base_url: str) -> bytes:

@@ -230,8 +230,23 @@ def test_a_fault_the_contract_does_not_know_is_a_mistake() -> None:
         door.fault("lower case", "x")
     with pytest.raises(ValueError, match="contract"):
         door.fault("MALFORMED", "x", "LATER")
-    with pytest.raises(ValueError, match=r"1\.1 or 1\.2"):
-        door.fault("MALFORMED", "x", "NO", "2.0")
+
+
+@pytest.mark.parametrize(("kind", "version"), [("application/soap+xml; action=x", SOAP12), (XML, SOAP11), ("", SOAP11)])
+def test_answers_keep_the_version_of_the_content_type(kind: str, version: str) -> None:
+    assert etree.fromstring(door.ack(read(NOTICE), "OK", kind)).tag == f"{{{version}}}Envelope"
+    status, raw = door.fault_for(Refusal("INVALID_FIELD", "x", field="TxCode"), "E-1", kind)
+    assert etree.fromstring(raw).tag == f"{{{version}}}Envelope"
+    assert status == (400 if version == SOAP12 else 500)
+
+
+@pytest.mark.parametrize("code", ["MALFORMED", "SIGNATURE_INVALID", "TIMESTAMP_EXPIRED", "REPLAYED", "OVERLOADED"])
+def test_a_refusal_of_ours_is_a_client_fault_with_its_code(code: str) -> None:
+    raw = door.fault_for(Refusal(code, "细节不外传"), "EX0001")[1]
+    said = {etree.QName(e).localname: e.text for e in next(etree.fromstring(raw).iter(f"{{{NS}}}BankFault"))}
+    assert (said["Code"], said["Retry"]) == (code, "NO")
+    assert said["Text"].endswith(f"[{code}|EX0001]")
+    assert "细节" not in said["Text"]
 
 
 def test_only_our_own_documents_are_served() -> None:
