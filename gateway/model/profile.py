@@ -19,7 +19,6 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from gateway.model.masked import AccountNo
 from gateway.model.profile_credit import Credit, Scene
 from gateway.model.profile_fields import Area, AreaPrefix, Code, Name, Strict
 from gateway.model.profile_payout import Payout, Platform
@@ -36,16 +35,6 @@ class ProfileError(ValueError):
         self.problems = tuple(problems)
 
 
-class HospitalAccount(Strict):
-    """A hospital's receiving account, valid from a day on (language: `cdtr_acct`, versioned)."""
-
-    acct_no: AccountNo
-    acct_name: str
-    bank_code: str = ""
-    bank_name: str = ""
-    valid_from: date
-
-
 class Hospital(Strict):
     """A designated institution here: level, start and end, scenes with starts of their own (R-028, R-073)."""
 
@@ -58,7 +47,6 @@ class Hospital(Strict):
     scenes: tuple[Scene, ...] = ()
     scene_from: dict[Scene, date] = Field(default_factory=dict)
     agreement_id: str = ""
-    accounts: tuple[HospitalAccount, ...] = ()
 
     def enabled_on(self, day: date) -> bool:
         """Say whether the institution takes part on that day, both ends included."""
@@ -67,11 +55,6 @@ class Hospital(Strict):
     def scene_on(self, scene: str, day: date) -> bool:
         """Say whether the scene is offered on that day."""
         return any(scene == known and day >= self.scene_from.get(known, self.enabled_from) for known in self.scenes)
-
-    def account_on(self, day: date) -> HospitalAccount | None:
-        """Return the account in force on that day, if one was declared."""
-        known = [account for account in self.accounts if account.valid_from <= day]
-        return max(known, key=lambda account: account.valid_from, default=None)
 
 
 class SubArea(Strict):
