@@ -150,7 +150,7 @@ def _parameters(content_type: str) -> dict[str, str]:
 # -- answers --------------------------------------------------------------------------------------------------------
 
 
-# ``soap_version`` is "1.1", "1.2" or the content type of the request that is answered: an answer keeps the request's version.
+# ``soap_version`` is "1.1", "1.2" or the content type of the request that is answered, whose version an answer keeps.
 
 
 def ack(message: Notice, ack: str = "OK", soap_version: str = "1.1") -> bytes:
