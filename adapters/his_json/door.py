@@ -8,9 +8,11 @@ from types import MappingProxyType
 
 from adapters.his_json import auth, envelope, reply
 from adapters.his_json import fingerprint as content
+from adapters.his_json.wire import NationalInbound
 from adapters.insurance.fields import validate_input
 from adapters.insurance.rawjson import value_of
 from adapters.insurance.wire import CALL_SERVICE, PREFIX, service_paths
+from gateway.model.ids import is_msgid
 
 
 @cache
@@ -20,6 +22,11 @@ def service_routes() -> Mapping[str, str]:
     `callService` and `/fsi/api/<infno>` take the transaction from the body and are not listed.
     """
     return MappingProxyType({PREFIX + path: infno for infno, path in service_paths().items()})
+
+
+def check_input(inbound: NationalInbound) -> None:
+    """The field tables applied to a message. Raises Refusal INVALID_FIELD, INVALID_AMOUNT or SPLIT_MISMATCH."""
+    validate_input(inbound.infno, inbound.input)
 
 
 class NationalDoor:
@@ -42,5 +49,6 @@ class NationalDoor:
     reply_to = staticmethod(reply.reply_to)
     with_creditpay = staticmethod(reply.with_creditpay)
     encode_answer = staticmethod(reply.encode_answer)
-    validate_input = staticmethod(validate_input)
+    check_input = staticmethod(check_input)
+    is_msgid = staticmethod(is_msgid)
     value_of = staticmethod(value_of)

@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
-from adapters.his_json.envelope import read_envelope
+from adapters.his_json.envelope import DEFAULT_FILLS, read_envelope
 from adapters.his_json.wire import NationalInbound
 
 VOLATILE: Final = frozenset(
     {"inf_time", "sign_no", "cainfo", "signtype", "nonce", "timestamp", "serv_sign", "dev_safe_info"}
 )
 """Header fields that differ between two attempts at the same business."""
+
+FILLED: Final = frozenset(DEFAULT_FILLS) | {"fixmedins_code", "fixmedins_name", "mdtrtarea_admvs", "insuplc_admdvs"}
+"""Header fields the gateway may have filled in the kept message: no difference where the hospital leaves them out."""
 
 MAX_DIFFERENCES: Final = 20
 _NAME_LENGTH: Final = 64
@@ -68,10 +71,12 @@ def _digits(number: Decimal) -> str:
 def differences(old_raw: bytes, new_raw: bytes) -> list[str]:
     """Dotted names of the fields in which two messages differ, e.g. `input.data.medfee_sumamt`; never their values.
 
-    Both have to be readable envelopes (`read_envelope` raises Refusal otherwise). At most 20 names.
+    `old_raw` may be the completed message: what the gateway filled in does not count, nor does the msgid, which is what
+    the two have in common. Both have to be readable envelopes (`read_envelope` raises Refusal otherwise). At most 20.
     """
     old, new = (_content(read_envelope(raw)) for raw in (old_raw, new_raw))
-    names = sorted(set(_differing(old, new, "")))
+    compared = {name: value for name, value in old.items() if name in new or name not in FILLED}
+    names = sorted(set(_differing(compared | {"msgid": new.get("msgid")}, new, "")))
     return names[:MAX_DIFFERENCES]
 
 

@@ -1,7 +1,8 @@
 """The field tables of the national interface as data (`fields.csv`, chapter 3) and the check of an input against them.
 
-Missing, overlong and ill-typed fields are found before anything is sent; fields no table names always pass, because
-provinces add their own.
+Overlong, ill-typed and missing fields are found before anything is sent. Fields no table names always pass, because
+provinces add their own; and of what the tables require, only the business keys and the money are demanded here: a
+hospital that works with its province today must go on working, so the platform judges the rest.
 """
 
 from __future__ import annotations
@@ -25,20 +26,22 @@ LIST_MARK: Final = "[]"
 _SAME_INPUT: Final = {"2206A": "2206", "2207A": "2207", "2304A": "2304"}
 # Refund rows are negative (3.9), and a day's totals are net of refunds (3.11).
 _SIGNED: Final = frozenset({"2204", "2301", "3201"})
+_DEMANDED: Final = frozenset("Y")
+_STRICTLY: Final = frozenset("YP")
 _PARTS: Final = ("fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt")
 _WITH_PARTS: Final = frozenset({"2207", "2304"})
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """One row of a table. `required`: Y always, C under a condition the platform judges, N never."""
+    """One row of a table. `required`: Y here and there, P by the platform, C under a condition, N never."""
 
     field: str
     zh: str
     kind: str
     length: int
     scale: int
-    required: bool
+    required: str
 
 
 Nodes = Mapping[str, tuple[FieldRule, ...]]
@@ -58,7 +61,7 @@ def tables() -> Mapping[tuple[str, str], Nodes]:
 
 def _rule(row: Mapping[str, str]) -> FieldRule:
     length, scale = int(row["length"] or 0), int(row["scale"] or 0)
-    return FieldRule(row["field"], row["zh"], row["type"], length, scale, row["required"] == "Y")
+    return FieldRule(row["field"], row["zh"], row["type"], length, scale, row["required"])
 
 
 def fields_of(infno: str, direction: str = "in") -> Nodes:
@@ -66,23 +69,35 @@ def fields_of(infno: str, direction: str = "in") -> Nodes:
     return tables().get((_SAME_INPUT.get(infno, infno), direction), MappingProxyType({}))
 
 
-def validate_input(infno: str, content: Mapping[str, Any]) -> None:
-    """Check the parsed `input` of a transaction against its table.
+def validate_input(infno: str, content: Mapping[str, Any], *, strict: bool = False) -> None:
+    """Check the parsed `input` of a transaction against its table; `strict` demands all that the tables require.
 
     Raises Refusal INVALID_FIELD, INVALID_AMOUNT (amounts in yuan, n16,2) or SPLIT_MISMATCH, each naming the field with
     its path, e.g. `input.data.medfee_sumamt`. A transaction without a table passes.
     """
     plain = _SAME_INPUT.get(infno, infno)
+    demanded = _STRICTLY if strict else _DEMANDED
     for node, rules in fields_of(plain).items():
-        for path, row in _rows(content, node, rules):
-            for rule in rules:
-                _check(rule, row.get(rule.field), f"{path}.{rule.field}", signed=plain in _SIGNED)
+        needed = any(rule.required in demanded for rule in rules)
+        for path, row in _rows(content, node, rules, needed=needed):
+            _check_row(row, rules, path, demanded, signed=plain in _SIGNED)
     if plain in _WITH_PARTS:
         _check_split(content)
 
 
+def _check_row(
+    row: Mapping[str, Any], rules: tuple[FieldRule, ...], path: str, demanded: frozenset[str], *, signed: bool
+) -> None:
+    for rule in rules:
+        value = row.get(rule.field)
+        if value is not None and value != "":
+            _check(rule, value, f"{path}.{rule.field}", signed=signed)
+        elif rule.required in demanded:
+            raise _invalid(f"{path}.{rule.field}", f"缺少{rule.zh}")
+
+
 def _rows(
-    content: Mapping[str, Any], node: str, rules: tuple[FieldRule, ...]
+    content: Mapping[str, Any], node: str, rules: tuple[FieldRule, ...], *, needed: bool
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Rows of a node with their paths; one object and a list of objects are both seen in the wild (3.9)."""
     found = content.get(node)
@@ -92,6 +107,8 @@ def _rows(
         return
     if isinstance(found, Mapping):
         yield path, found
+        return
+    if not found and not needed:
         return
     if not isinstance(found, list) or not found:
         raise _invalid(path, "缺少节点")
@@ -106,10 +123,6 @@ def _invalid(path: str, why: str) -> Refusal:
 
 
 def _check(rule: FieldRule, value: Any, path: str, *, signed: bool) -> None:
-    if value is None or value == "":
-        if rule.required:
-            raise _invalid(path, f"缺少{rule.zh}")
-        return
     if rule.kind == "number" and rule.scale == 2 and rule.length == 16:
         parse_yuan(value, field=path, allow_negative=signed)
     elif rule.kind == "number":

@@ -224,3 +224,14 @@ def test_service_paths_name_their_transaction() -> None:
     assert DOOR.call_service == "/fsi/api/rsfComIfsService/callService"
     assert len(set(routes.values())) == len(routes)
     assert set(routes.values()) <= DOOR.known_infnos()
+
+
+def test_an_input_is_checked_against_its_table() -> None:
+    with pytest.raises(Refusal) as caught:
+        DOOR.check_input(DOOR.read_envelope(body_of()))
+    assert (caught.value.code, caught.value.field) == ("INVALID_FIELD", "input.data.medfee_sumamt")
+
+
+def test_a_msgid_of_the_institution() -> None:
+    assert DOOR.is_msgid("H43050000001202503030930000001", "H43050000001")
+    assert not DOOR.is_msgid("H430500000012025030309300001", "H43050000001")

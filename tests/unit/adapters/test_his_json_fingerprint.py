@@ -73,6 +73,20 @@ def test_other_content_is_named(other: bytes, names: list[str]) -> None:
     assert DOOR.differences(other, raw()) == names
 
 
+def test_what_the_gateway_filled_in_is_no_difference() -> None:
+    reduced = {name: BASE[name] for name in ("infno", "input")} | {"msgid": "short", "medins_code": "H43050000001"}
+    body = json.dumps(reduced).encode()
+    kept = DOOR.complete_envelope(
+        DOOR.read_envelope(body),
+        fills={"inf_time": "2025-03-03 09:30:00", "fixmedins_name": "医院", "mdtrtarea_admvs": "430500"},
+        msgid="H43050000001202503030930005000",
+        sign_no="S1",
+    ).raw.encode()
+    assert DOOR.differences(kept, body) == []
+    other = json.dumps(reduced | {"opter": "OP2", "input": {}}).encode()
+    assert DOOR.differences(kept, other) == ["input", "opter"]
+
+
 def test_names_are_bounded_and_values_never_told() -> None:
     other = data(**{f"secret_{place:03d}" * 20: "430502199001019990" for place in range(100)})
     names = DOOR.differences(raw(), other)

@@ -46,12 +46,34 @@ def test_a_good_settlement_passes() -> None:
     assert changed("2301") is None
 
 
-@pytest.mark.parametrize("name", ["psn_no", "medfee_sumamt", "mdtrt_id", "insutype", "chrg_bchno"])
+@pytest.mark.parametrize("name", ["psn_no", "medfee_sumamt", "mdtrt_id", "insutype"])
 @pytest.mark.parametrize("empty", [None, ""])
 def test_a_missing_field_is_named(name: str, empty: object) -> None:
     refusal = changed(**{name: empty})
     assert refusal is not None
     assert (refusal.code, refusal.field) == ("INVALID_FIELD", f"input.data.{name}")
+
+
+def test_what_only_the_platform_needs_is_left_to_it() -> None:
+    names = ("psn_setlway", "acct_used_flag", "mdtrt_cert_type", "med_type", "chrg_bchno")
+    assert changed(**dict.fromkeys(names, "")) is None
+    keys = {"data": {name: SETTLE["data"][name] for name in ("psn_no", "mdtrt_id", "medfee_sumamt", "insutype")}}
+    validate_input("2207", keys)
+    with pytest.raises(Refusal) as caught:
+        validate_input("2207", keys, strict=True)
+    assert caught.value.field == "input.data.mdtrt_cert_type"
+
+
+def test_a_node_without_business_keys_may_be_left_out() -> None:
+    visit = {"mdtrtinfo": {"psn_no": "P1", "mdtrt_id": "M1", "med_type": "11"}}
+    validate_input("2203", visit)
+    validate_input("2203", visit | {"diseinfo": []})
+    with pytest.raises(Refusal) as caught:
+        validate_input("2203", visit, strict=True)
+    assert caught.value.field == "input.mdtrtinfo.begntime"
+    with pytest.raises(Refusal) as caught:
+        validate_input("2203", visit | {"diseinfo": "x"})
+    assert caught.value.field == "input.diseinfo"
 
 
 @pytest.mark.parametrize("name", ["invono", "mdtrt_cert_no", "inscp_scp_amt", "exp_content", "card_sn"])

@@ -49,7 +49,7 @@ def test_a_hospitals_message_goes_out_as_it_came(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.request.json")), ids=lambda path: path.name)
 def test_the_examples_fit_the_field_tables(path: Path) -> None:
     inbound = HIS.door.read_envelope(path.read_bytes())
-    ADAPTER.codec.validate_input(inbound.infno, inbound.input)
+    ADAPTER.codec.validate_input(inbound.infno, inbound.input, strict=True)
     assert inbound.infno in ADAPTER.manifest.operations
 
 
