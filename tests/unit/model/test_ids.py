@@ -74,7 +74,7 @@ def test_settlement_key_refuses_ambiguous_parts(part: str) -> None:
 
 def test_derived_numbers_depend_on_content_alone() -> None:
     number = derive_number("P", "640100-01", date(2025, 3, 3), 0, "H64000100001")
-    assert number == "PAJWCASBNCS1TLNA9KH33EI47IJJZ2" or re.fullmatch(r"P[A-Z0-9]{29}", number)
+    assert number == "P7Q3KAZC6HLVJBMG05L0118F0XO065"
     assert number == derive_number("P", "640100-01", "2025-03-03", "0", "H64000100001")
     assert number != derive_number("P", "640100-01", date(2025, 3, 3), 1, "H64000100001")
     assert len(derive_number("", "x", length=32)) == 32
