@@ -35,7 +35,7 @@ _message: ContextVar[soap.Message] = ContextVar("message")
 
 
 class BankSimulator(SimulatorApp):
-    """One bank. With ``keys`` it signs what it sends and refuses what is not signed."""
+    """One bank. With ``keys`` it signs what it sends and, given the gateway's certificate, refuses what is not signed."""
 
     name = "bank"
 
@@ -103,7 +103,7 @@ class BankSimulator(SimulatorApp):
         root = soap.parse_xml(body)
         version = soap.version_of(root, content_type)
         content = soap.body_of(root, version)
-        if self.keys is not None:
+        if self.keys is not None and self.keys.peer is not None:
             content = self.keys.verified_body(root, version)
         return soap.read_operation(content, version, soap.soap_action(request.headers, content_type), len(body))
 
@@ -237,9 +237,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _keys(arguments: argparse.Namespace) -> Keys | None:
-    files = (arguments.key, arguments.cert, arguments.gateway_cert)
-    if not any(files):
+    if arguments.key is None and arguments.cert is None and arguments.gateway_cert is None:
         return None
-    if not all(files):
-        raise KeysMissing("--key, --cert and --gateway-cert go together")
-    return Keys.load(*files)
+    if arguments.key is None or arguments.cert is None:
+        raise KeysMissing("--key and --cert go together")
+    return Keys.load(arguments.key, arguments.cert, arguments.gateway_cert)

@@ -75,7 +75,7 @@ class Books:
     def seed(self) -> None:
         """The accounts of a first start, from the seed file."""
         # A reset must not give out a number again: the gateway knows bank numbers for ever.
-        self._numbers.put("epoch", base36(int(time.time() * 10)))
+        self._numbers.put("epoch", base36(time.time_ns() // 1_000_000))
         for row in json.loads(SEED_FILE.read_text(encoding="utf-8"))["accounts"]:
             self.open_account(row)
 
@@ -174,8 +174,8 @@ class Books:
         return line
 
     def used_fen(self, line: Line) -> int:
-        """What the person owes."""
-        return -self.accounts[line.line_no].balance_fen
+        """What the person owes; a refund of something already repaid leaves a credit (溢缴款), which is no debt."""
+        return max(0, -self.accounts[line.line_no].balance_fen)
 
     def available_fen(self, line: Line) -> int:
         """limit − used − held; negative after a lowered limit (I2)."""

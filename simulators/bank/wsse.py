@@ -43,18 +43,18 @@ class KeysMissing(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The bank's key and certificate, and the gateway's certificate."""
+    """The bank's key and certificate, and the gateway's certificate: without it, unsigned messages are taken."""
 
     key: rsa.RSAPrivateKey
     cert: x509.Certificate
-    peer: x509.Certificate
+    peer: x509.Certificate | None
 
     @classmethod
-    def load(cls, key: Path, cert: Path, peer: Path) -> Keys:
+    def load(cls, key: Path, cert: Path, peer: Path | None) -> Keys:
         try:
             private = serialization.load_pem_private_key(key.read_bytes(), password=None)
             own = x509.load_pem_x509_certificate(cert.read_bytes())
-            other = x509.load_pem_x509_certificate(peer.read_bytes())
+            other = x509.load_pem_x509_certificate(peer.read_bytes()) if peer else None
         except (OSError, ValueError, TypeError) as error:
             raise KeysMissing(f"key or certificate cannot be read: {type(error).__name__}") from error
         if not isinstance(private, rsa.RSAPrivateKey):

@@ -261,7 +261,7 @@ class Gateway:
 
     async def take(self, request: web.Request) -> web.Response:
         self.raw.append(await request.read())
-        content = etree.fromstring(self.raw[-1]).find("{*}Body")[0]
+        content = etree.fromstring(self.raw[-1])[-1][0]
         self.schema.assertValid(content)
         operation = etree.QName(content).localname
         assert request.headers["SOAPAction"] == f'"{NS}:{operation}"'

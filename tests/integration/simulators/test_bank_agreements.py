@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,7 +150,7 @@ async def test_a_lowered_limit_is_told_and_leaves_less_than_nothing(both: tuple[
 
 
 async def test_the_agreement_s_own_limits_bind_too(bank: Client) -> None:
-    limits = {"SingleLimitFen": 100_000, "DayLimitFen": 150_000, "MonthLimitFen": 200_000}
+    limits: dict[str, Any] = {"SingleLimitFen": 100_000, "DayLimitFen": 150_000, "MonthLimitFen": 200_000}
     number = (await bank.sign(**limits))["AgreementNo"]
     assert (await bank.withhold("W0000001", number, 100_001))["ReasonCode"] == "AM14"
     assert (await bank.withhold("W0000002", number, 100_000))["Status"] == "ACSC"

@@ -250,3 +250,13 @@ async def test_the_statement_shows_every_effect_of_the_day(bank: Client) -> None
     _, (head, columns, *rows) = await bank.statement("20250304")
     assert [row[columns.index("serial")] for row in rows] == ["W0000002"]
     assert (await bank.statement("20250304x"))[0] == 404
+
+
+async def test_a_refund_of_what_was_repaid_leaves_a_credit_and_no_negative_debt(bank: Client) -> None:
+    number = await bank.agreement()
+    await bank.withhold("W0000001", number, 1000)
+    await bank.control("POST", "repayments", {"agreement_no": number, "amount": "10.00"})
+    assert (await bank.refund("R0000001", "W0000001", 1000, 1000))["Status"] == "RVSD"
+    state = await bank.call("QueryAgreement", AgreementNo=number)
+    assert (state["UsedFen"], state["CreditAvailableFen"]) == (0, 1_000_000)
+    assert (await bank.withhold("W0000002", number, 1500))["CreditUsedFen"] == 500
