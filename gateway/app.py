@@ -36,7 +36,7 @@ from gateway.journal.vault import Vault
 from gateway.model.calendar import WorkingCalendar
 from gateway.model.clock import Clock, SandboxClock, SystemClock
 from gateway.model.ids import new_id
-from gateway.model.probe import CrashProbe, Probe
+from gateway.model.probe import CrashProbe
 from gateway.settings import Settings, SettingsError
 from gateway.web import bank as bank_door
 from gateway.web import national, server, v1
@@ -66,7 +66,7 @@ def load_adapters() -> dict[str, Adapter]:
 def build(settings: Settings) -> Gateway:
     """Put an instance together; nothing is opened yet. Raises SettingsError."""
     clock = make_clock(settings)
-    probe = make_probe(settings)
+    probe = CrashProbe() if settings.sandbox else None
     metrics = Metrics()
     store = make_store(settings, metrics, probe)
     vault = Vault.from_file(settings.vault_key_file)
@@ -92,6 +92,7 @@ def build(settings: Settings) -> Gateway:
         settings=settings, house=house, runner=runner, scheduler=scheduler, metrics=metrics, endpoints=ENDPOINTS,
         clients=clients_by_token(settings.clients, house.hospitals),
         doors={name: adapter.door for name, adapter in adapters.items() if adapter.door is not None},
+        probe=probe,
     )  # fmt: skip
     return Gateway(desk, store, transport, single_process=store.name == "sqlite")
 
@@ -103,14 +104,7 @@ def make_clock(settings: Settings) -> Clock:
     return SystemClock()
 
 
-def make_probe(settings: Settings) -> Probe | None:
-    """The probe of a crash test; only in the sandbox."""
-    if settings.sandbox and (settings.crash_at or settings.crash_log is not None):
-        return CrashProbe(settings.crash_at, settings.crash_log)
-    return None
-
-
-def make_store(settings: Settings, metrics: Metrics, probe: Probe | None) -> Store:
+def make_store(settings: Settings, metrics: Metrics, probe: CrashProbe | None) -> Store:
     """The store that the settings name. Raises SettingsError for an unknown kind."""
     kind, _, rest = settings.store.partition("://")
     if kind == "postgresql":

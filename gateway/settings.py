@@ -73,8 +73,6 @@ class Settings(BaseSettings):
     vault_key_file: Path
     clock_file: Path | None = None
     clock_start: datetime | None = None
-    crash_at: int = 0  # sandbox only: stop like kill -9 at the n-th point (crash tests)
-    crash_log: Path | None = None
     listen: Listen = Listen()
     mappings: Mappings = Mappings()
     limits: Limits = Limits()

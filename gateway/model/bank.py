@@ -75,6 +75,8 @@ class SignAgreement(BankRequest):
     valid_from: date
     valid_to: date | None = None
     limit_cap_fen: int | None = None
+    pending_agreement_no: str = ""  # second step: the number the first one was answered with
+    commitment_digest: str = ""
 
 
 class AgreementReply(BankReply):
@@ -89,6 +91,7 @@ class AgreementReply(BankReply):
     valid_to: date | None = None
     need_sms: bool = False
     found: bool = True
+    credit_available_fen: int | None = None
 
 
 class CancelAgreement(BankRequest):
@@ -149,6 +152,7 @@ class PreAuthorise(BankRequest):
     amount_fen: int = Field(gt=0)
     admission_no: str
     valid_days: int
+    payee: Account | None = None
 
 
 class CompletePreAuthorisation(BankRequest):
@@ -158,6 +162,7 @@ class CompletePreAuthorisation(BankRequest):
     orig_serial: str
     amount_fen: int = Field(gt=0)
     final: bool = True
+    payee: Account | None = None
 
 
 class VoidPreAuthorisation(BankRequest):
@@ -189,6 +194,7 @@ class TransactionReply(BankReply):
     held_fen: int = 0
     captured_fen: int = 0
     released_fen: int = 0
+    expires_at: datetime | None = None
 
 
 class PayoutRecord(BankModel):
@@ -249,6 +255,7 @@ class PayoutRecordState(BankModel):
     bank_txn_no: str = ""
     booking_date: date | None = None
     returned_at: datetime | None = None
+    amount_fen: int = 0
 
 
 class PayoutStateReply(BankReply):
@@ -256,6 +263,7 @@ class PayoutStateReply(BankReply):
 
     found: bool
     batch_status: str = ""
+    bank_batch_no: str = ""
     total_count: int = 0
     records: tuple[PayoutRecordState, ...] = ()
 
@@ -308,10 +316,17 @@ class NotifyTransaction(BankModel):
     notify_no: str
     event_type: str
     orig_serial: str = ""
+    batch_no: str = ""
     agreement_no: str = ""
+    agreement_status: str = ""
     bank_txn_no: str = ""
     status: BankStatus
     reason_code: str = ""
+    reason_text: str = ""
+    channel: str = ""
+    channel_serial: str = ""
+    credit_limit_fen: int | None = None
+    days_overdue: int | None = None
     amount_fen: int = 0
     booking_date: date | None = None
     occurred_at: datetime

@@ -13,6 +13,7 @@ from gateway.flows.house import House
 from gateway.flows.runner import Runner
 from gateway.flows.scheduler import Scheduler
 from gateway.model.clock import SandboxClock
+from gateway.model.probe import CrashProbe
 from gateway.model.registry import Client
 from gateway.settings import Settings
 from gateway.web.metrics import Metrics
@@ -30,6 +31,7 @@ class Desk:
     endpoints: tuple[Endpoint, ...]
     clients: Mapping[str, Client]  # by token
     doors: Mapping[str, Any]  # by adapter: his_json, bank_soap
+    probe: CrashProbe | None = None  # sandbox only
     nonces: dict[str, float] = field(default_factory=dict)
     in_flight: dict[str, int] = field(default_factory=dict)
     ready: bool = False

@@ -80,8 +80,8 @@ def _encode(request: web.Request, desk: Desk, handled: Handled) -> web.Response:
     headers = {"Idempotency-Replayed": "true"} if handled.replayed else {}
     if handled.replayed:
         desk.metrics.replayed.labels(DOOR).inc()
-    body = desk.doors[DOOR].encode_answer(answer, exchange.exchange_id)
-    return web.Response(body=body, content_type=_JSON, charset="utf-8", headers=headers)
+    status, body = desk.doors[DOOR].encode_answer(answer)
+    return web.Response(status=status, body=body, content_type=_JSON, charset="utf-8", headers=headers)
 
 
 def _reused(request: web.Request, desk: Desk, reused: KeyReused, body: bytes) -> web.Response:

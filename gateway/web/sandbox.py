@@ -38,6 +38,24 @@ async def move_clock(request: web.Request) -> web.Response:
     return web.json_response({"now": clock.now().isoformat(), "rate": clock.rate, "ran": ran})
 
 
+async def read_points(request: web.Request) -> web.Response:
+    """GET /sandbox/crash: the points the running code has passed since the probe was armed."""
+    probe = request.app[DESK].probe
+    return web.json_response({"points": [] if probe is None else probe.points})
+
+
+async def arm_crash(request: web.Request) -> web.Response:
+    """PUT /sandbox/crash {"at": n}: the process ends like `kill -9` at the n-th point from now; 0 only counts."""
+    probe = request.app[DESK].probe
+    try:
+        at = int(orjson.loads(await request.read())["at"])
+    except (orjson.JSONDecodeError, ValueError, TypeError, KeyError) as error:
+        return problem(Refusal("MALFORMED", str(error)), request[EXCHANGE_ID])
+    if probe is not None:
+        probe.arm(at)
+    return web.json_response({"at": at})
+
+
 def _wish(raw: bytes, clock: SandboxClock) -> tuple[datetime, int | None]:
     try:
         body = orjson.loads(raw)

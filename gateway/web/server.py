@@ -38,6 +38,8 @@ def build(desk: Desk) -> web.Application:
     if desk.settings.sandbox:
         app.router.add_get("/sandbox/clock", sandbox.read_clock)
         app.router.add_put("/sandbox/clock", sandbox.move_clock)
+        app.router.add_get("/sandbox/crash", sandbox.read_points)
+        app.router.add_put("/sandbox/crash", sandbox.arm_crash)
     return app
 
 
