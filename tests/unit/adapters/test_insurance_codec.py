@@ -307,6 +307,9 @@ def test_a_settlement_is_believed_even_with_a_code_beside_it() -> None:
         ("1101", "电子凭证令牌失效", "CREDENTIAL_EXPIRED"),
         ("2204", "医保目录编码无效/未对照", "CATALOGUE_INVALID"),
         ("2304", "业务拒绝[B0017]", "BUSINESS_REJECTED"),
+        ("2207", "[B0017]业务校验不通过", "BUSINESS_REJECTED"),
+        ("2304", "患者尚未办理出院，不能结算", "NOT_DISCHARGED"),
+        ("2207", "psn_no不能为空", "INVALID_FIELD"),
     ],
 )
 def test_listed_business_texts_are_refusals(infno: str, text: str, code: str) -> None:
