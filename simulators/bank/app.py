@@ -31,6 +31,8 @@ GATEWAY_ID = "XINYI"
 _KEYS = ("Serial", "BatchNo", "OrigSerial", "SignSerial", "AgreementNo", "BankTxnNo", "ReceiptNo", "PayerIdNo")
 _FOUR = re.compile(r"[A-Z0-9]{4}")
 _PUSH_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_GRACE = timedelta(seconds=2)
+"""What handling a request may take in itself, also where ``settling_minutes`` is 0."""
 _message: ContextVar[soap.Message] = ContextVar("message")
 
 
@@ -89,7 +91,7 @@ class BankSimulator(SimulatorApp):
         key = next((message.fields[name] for name in _KEYS if name in message.fields), "")
 
         def handle(call: Call) -> Reply:
-            if self.clock.now() - arrived > timedelta(minutes=self.bank.books.settings.settling_minutes):
+            if self.clock.now() - arrived > timedelta(minutes=self.bank.books.settings.settling_minutes) + _GRACE:
                 # By now the caller may have been told NOT_FOUND for good.
                 return self._turned_away(call, soap.Fault("EXPIRED_IN_QUEUE", "排队超时，未处理"))
             return self._handle(call, message)
