@@ -37,7 +37,7 @@ _message: ContextVar[soap.Message] = ContextVar("message")
 
 
 class BankSimulator(SimulatorApp):
-    """One bank. With ``keys`` it signs what it sends and, given the gateway's certificate, refuses what is not signed."""
+    """One bank. With ``keys`` it signs; with the gateway's certificate in them it refuses what is not signed."""
 
     name = "bank"
 
