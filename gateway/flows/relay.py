@@ -184,7 +184,12 @@ def _platform(reply: NationalReply, creditpay: Mapping[str, Any] | None = None) 
 
 async def _check_identities(house: House, outcome: Settled, act: Act) -> None:
     """Sums that do not close raise a task; the hospital still gets the platform's answer (national interface 3.6)."""
-    found = differences(outcome.settlement.amounts)
+    profile = house.profiles.for_hospital(outcome.claim.hospital)
+    found = differences(
+        outcome.settlement.amounts,
+        fund_includes_acct=profile is not None and profile.platform.fund_includes_acct,
+        details=outcome.settlement.details,
+    )
     if not found:
         return
     unit = Unit()
