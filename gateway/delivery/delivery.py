@@ -249,17 +249,22 @@ class Delivery:
         started = self.journal.clock.monotonic()
         verdict = await self._exchange(sending, out)
         took = self.journal.clock.monotonic() - started
-        unit = Unit()
-        self._add_end(unit, op, sending.number, verdict, int(took * 1_000_000))
-        unit.extend(order.also(verdict))
-        try:
-            await self.journal.commit(unit)
-        except GuardFailed as judged:
-            if judged.guard != "attempt is open":
-                raise
-            verdict = await self._late_answer(sending, verdict)
+        verdict = await self._keep(sending, verdict, int(took * 1_000_000))
         self._observe(partner.id, op.name, name_of(verdict), took)
         self.announce(op.operation_id)
+        return verdict
+
+    async def _keep(self, sending: _Sending, verdict: Verdict[Any], took_us: int) -> Verdict[Any]:
+        """Journal the verdict, with what the flow wants to become durable with it if that is still possible."""
+        verdict_alone = Unit()
+        self._add_end(verdict_alone, sending.op, sending.number, verdict, took_us)
+        try:
+            await self.journal.commit(Unit().extend(verdict_alone).extend(sending.order.also(verdict)))
+        except GuardFailed as judged:
+            if judged.guard == "attempt is open":
+                return await self._late_answer(sending, verdict)
+            _log.warning("the flow's part of a verdict was refused", guard=judged.guard, operation=sending.op.name)
+            await self.journal.commit(verdict_alone)
         return verdict
 
     async def _late_answer(self, sending: _Sending, verdict: Verdict[Any]) -> Verdict[Any]:

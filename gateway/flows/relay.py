@@ -7,6 +7,7 @@ has it by its base URL alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from gateway.delivery.delivery import Order
@@ -32,6 +33,7 @@ from gateway.model.verdict import Done, NotSent, Refused, Unknown, Verdict
 
 PATIENCE: Final = 15.0
 _ESTIMATES: Final = frozenset({"2206", "2303", "2206A"})
+_LEAD_ON: Final = _ESTIMATES | {"9001", "2404", "2601"}  # something follows their success
 
 
 async def national(house: House, exchange: Exchange, body: bytes) -> Reply:
@@ -60,11 +62,14 @@ def refused(exchange: Exchange, refusal: Refusal) -> Reply:
 async def _plain(house: House, exchange: Exchange, message: NationalMessage) -> Reply:
     """Queries, registrations, fees: relayed under their declared guarantee."""
     subject = message.mdtrt_id or message.psn_no or message.msgid
+    closing = _Closing(house, exchange, message.infno)
     order = Order(
         house.insurance, message.infno, f"{message.fixmedins_code}|{message.msgid}", message, exchange.exchange_id,
-        subject, message.fixmedins_code, continuation=f"exchange:{exchange.exchange_id}",
+        subject, message.fixmedins_code, continuation=f"exchange:{exchange.exchange_id}", also=closing,
     )  # fmt: skip
     verdict: Verdict[NationalReply] = await house.delivery.deliver(order)
+    if closing.reply is not None:
+        return replace(closing.reply, ending=Ending.CLOSED)
     match verdict:
         case Done(reply):
             await _after_plain(house, exchange, message, reply)
@@ -79,6 +84,25 @@ async def _plain(house: House, exchange: Exchange, message: NationalMessage) -> 
     if isinstance(verdict, Unknown) and declared.guarantee == "query":
         return refused(exchange, Refusal("PLATFORM_UNAVAILABLE", verdict.reason))
     return Reply(200, b"", "PENDING", Ending.WAITING)
+
+
+class _Closing:
+    """Closes the exchange in the commit of the platform's word, where nothing else has to be done after it."""
+
+    def __init__(self, house: House, exchange: Exchange, infno: str) -> None:
+        self._house, self._exchange = house, exchange
+        self._at_once = infno not in _LEAD_ON
+        self.reply: Reply | None = None
+
+    def __call__(self, verdict: Verdict[NationalReply]) -> Unit | None:
+        """What becomes durable with the verdict."""
+        said = verdict.reply if isinstance(verdict, Done | Refused) else None
+        if not self._at_once or said is None:
+            return None
+        self.reply = _platform(said)
+        unit = Unit()
+        self._house.journal.exchanges.close(unit, self._exchange, self.reply.outcome, 200, self.reply.body)
+        return unit
 
 
 async def _after_plain(house: House, exchange: Exchange, message: NationalMessage, reply: NationalReply) -> None:

@@ -235,3 +235,14 @@ async def test_an_answer_that_comes_after_the_attempt_was_judged_is_still_the_pa
     op = await journal.operations.by_key("bank", "Pay", "K1")
     assert op is not None
     assert (op.state, op.resolved_by) == ("DONE", "late answer")
+
+
+async def test_a_verdict_is_kept_even_when_the_flows_part_of_it_is_refused(
+    delivery: Delivery, transport: ScriptedTransport, journal: Journal
+) -> None:
+    transport.plan("Pay", "done")
+    gone = Unit().run("UPDATE payout_key SET ever_sent = 1 WHERE settlement_key = 'none'", {})
+    assert isinstance(await delivery.deliver(order("Pay", also=lambda _verdict: gone)), Done)
+    op = await journal.operations.by_key("bank", "Pay", "K1")
+    assert op is not None
+    assert op.state == "DONE"
