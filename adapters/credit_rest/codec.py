@@ -106,9 +106,12 @@ def _body(request: BaseModel) -> dict[str, Any]:
 def _parse(body: bytes) -> Any:
     """Parsed JSON, numbers exact; None for anything unreadable."""
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_float=Decimal)
+        content = json.loads(body.decode("utf-8-sig"), parse_float=Decimal)
+        # Half a surrogate pair decodes to no character, and nothing further down could write it.
+        json.dumps(content, ensure_ascii=False, default=str).encode("utf-8")
     except (ValueError, ArithmeticError, RecursionError):
         return None
+    return content
 
 
 def _refusal(operation: str, status: int, content: Any) -> Verdict[Any]:

@@ -38,7 +38,7 @@ _INFNO: Final = re.compile(r"[0-9A-Z]{4,6}")
 _CODE: Final = re.compile(r"[0-9A-Za-z]{1,30}")
 # Control characters and lone surrogates would break a store or a log further down.
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 InputForm = Literal["object", "string", "keep"]
 
 
@@ -108,15 +108,19 @@ def _no_constant(name: str) -> NoReturn:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+        content = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+        if _ESCAPED_SURROGATE.search(text):
+            # Half a pair decodes to no character: nothing further down could write it.
+            json.dumps(content, ensure_ascii=False, default=str).encode("utf-8")
     except (ValueError, ArithmeticError, RecursionError):
         raise Refusal("MALFORMED", "报文不是合法的 JSON") from None
+    return content
 
 
 def _payload(held: Any) -> tuple[Mapping[str, Any], bool]:
     """The payload as an object, and whether it came as a string of JSON (two clients do, 1.1)."""
     as_text = isinstance(held, str)
-    payload = _parse(held) if as_text and not _SURROGATE.search(held) else held
+    payload = _parse(held) if as_text else held
     if not isinstance(payload, dict):
         raise Refusal("MALFORMED", "input 须为 JSON 对象或其字符串", field="input")
     return payload, as_text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +18,8 @@ from gateway.model.insurance import NationalReply
 
 PREFIX = "/fsi/api"
 CALL_SERVICE = f"{PREFIX}/rsfComIfsService/callService"
+# Control characters but tab and line ends, and lone surrogates.
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 AUTH_FAILURES = frozenset({"400001", "401"})
 
 
@@ -78,14 +81,17 @@ def read_envelope(body: bytes) -> Envelope | None:
 
 
 def scalar(value: Any) -> str:
-    """A scalar as text: 0, "0" and 0.0 are "0"; null, booleans and structures are "" (1.1, null handling)."""
+    """A scalar as text: 0, "0" and 0.0 are "0"; null, booleans and structures are "" (1.1, null handling).
+
+    Characters no store can hold become U+FFFD: a strange text must not cost us the answer it came with.
+    """
     if isinstance(value, bool) or value is None:
         return ""
     if isinstance(value, Decimal):
         # A huge exponent would be written out digit by digit.
         whole = abs(value.adjusted()) < 20 and value == value.to_integral_value()
         return str(int(value)) if whole else str(value)
-    return str(value).strip() if isinstance(value, str | int) else ""
+    return _UNFIT.sub("\ufffd", str(value)).strip() if isinstance(value, str | int) else ""
 
 
 def output_in(envelope: Mapping[str, Any]) -> Mapping[str, Any]:

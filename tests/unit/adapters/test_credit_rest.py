@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.credit_rest import ADAPTER
@@ -122,6 +122,7 @@ def test_without_a_token_nothing_is_built() -> None:
         (200, found(auth_id="AUTH0002")),
         (200, found(scheme="shaoyang")),
         (200, found(score_date="yesterday")),
+        (200, found(grade="\ud800")),
         (302, b""),
         (403, b"<html>forbidden</html>"),
         (404, b"{}"),
@@ -198,6 +199,7 @@ def test_marks_and_qualification_are_carried() -> None:
     )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), st.integers(100, 599), st.sampled_from(sorted(REQUESTS)))
 def test_decoding_never_raises(body: bytes, status: int, operation: str) -> None:
     assert name_of(decode(operation, body, status)) in ("UNKNOWN", "NOT_SENT", "REFUSED")

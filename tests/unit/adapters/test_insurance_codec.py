@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.insurance import ADAPTER
@@ -369,29 +369,48 @@ def test_two_failure_codes_are_chongqings(area: str, infcode: object, kind: type
     assert isinstance(answered("2207", failure("从未见过的文字", infcode), request=request), kind)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(100, 599), st.sampled_from(["2207", "2601", "1101", "3201", "9001"]))
 def test_decoding_never_raises(body: bytes, status: int, infno: str) -> None:
     assert name_of(CODEC.decode(infno, SETTLING, Answer(status, {}, body))) in ("UNKNOWN", "NOT_SENT")
 
 
+_TEXTS = st.text(max_size=8) | st.text("\ud800\x00a", max_size=3)
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(allow_nan=False, allow_infinity=False),
+    st.none() | st.booleans() | st.integers() | _TEXTS | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
 _KEYS = ("infcode", "err_msg", "inf_refmsgid", "code", "output", "respond_time")
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(_KEYS), _VALUES),
     st.dictionaries(st.sampled_from(("setlinfo", "setldetail", "stmtinfo", "baseinfo", "insuinfo")), _VALUES),
     st.sampled_from(["2207", "2208", "2206", "2601", "1101", "3201", "9001", "2201"]),
 )
 def test_decoding_never_raises_on_json_either(top: dict[str, object], output: dict[str, object], infno: str) -> None:
-    verdict = answered(infno, {"infcode": 0, "output": output} | top)
+    body = json.dumps({"infcode": 0, "output": output} | top).encode()
+    verdict = CODEC.decode(infno, SETTLING, Answer(200, {}, body))
+    if isinstance(verdict, Done | Refused):
+        assert verdict.reply.model_dump_json()
     assert name_of(verdict) in ("DONE", "REFUSED", "UNKNOWN", "NOT_SENT")
     if infno == "2207" and isinstance(verdict, Done):
         assert verdict.reply.settlement.setl_id
+
+
+@pytest.mark.parametrize("strange", ["\ud800", "\x00", "a\udfffb"])
+def test_a_text_no_store_can_hold_does_not_cost_the_answer(strange: str) -> None:
+    for body in (
+        {"infcode": 0, "warn_msg": strange, "output": {"setlinfo": {**SETTLED["setlinfo"], "clr_way": strange}}},
+        failure("该就诊已结算" + strange),
+    ):
+        verdict = CODEC.decode("2207", SETTLING, Answer(200, {}, json.dumps(body).encode()))
+        assert isinstance(verdict, Done | Refused)
+        kept = verdict.reply.model_dump_json()
+        assert "\\u0000" not in kept.replace("\\\\u0000", "")
+        assert CODEC.reply_type("2207").model_validate_json(kept) == verdict.reply
 
 
 # -- asking after a settlement --
@@ -485,6 +504,7 @@ def test_an_amount_that_is_none_is_told(wrong: object) -> None:
         tolerant_fen(wrong, "acct_pay")
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**15), 10**15))
 def test_amounts_survive_every_spelling(fen: int) -> None:
     sign, whole, cents = "-" if fen < 0 else "", abs(fen) // 100, abs(fen) % 100

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.insurance.dictionary import Meaning, dictionary, read_rows
@@ -102,6 +102,7 @@ def test_codes_sent_as_numbers_pass() -> None:
     assert changed(insutype=310, acct_used_flag=1) is None
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=10).map(lambda name: "x_" + name), st.none() | st.text() | st.integers()))
 def test_fields_no_table_names_always_pass(extra: dict[str, Any]) -> None:
     assert changed(**extra) is None

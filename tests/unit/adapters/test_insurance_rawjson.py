@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.insurance.rawjson import RawJsonError, insert_into_object, quote, scan_object, set_members, value_of
@@ -35,6 +35,7 @@ def parsed(raw: bytes) -> object:
     return json.loads(raw, parse_float=str, parse_int=str)
 
 
+@settings(deadline=None)
 @given(OBJECTS, BLANKS)
 def test_spans_are_the_values(text: str, blank: str) -> None:
     raw = (blank + text + blank).encode("utf-8", "surrogatepass")
@@ -45,6 +46,7 @@ def test_spans_are_the_values(text: str, blank: str) -> None:
         assert json.loads(raw[span.start : span.end], parse_float=Decimal) == whole[name]
 
 
+@settings(deadline=None)
 @given(OBJECTS, st.dictionaries(NAMES.filter(str.isascii), SCALARS, max_size=3))
 def test_set_members_changes_those_alone(text: str, values: dict[str, str]) -> None:
     raw = text.encode()
@@ -59,6 +61,7 @@ def test_set_members_changes_those_alone(text: str, values: dict[str, str]) -> N
     assert [name for name in kept if name in before] == list(before)
 
 
+@settings(deadline=None)
 @given(OBJECTS)
 def test_setting_nothing_or_the_same_changes_no_byte(text: str) -> None:
     raw = text.encode()
@@ -67,6 +70,7 @@ def test_setting_nothing_or_the_same_changes_no_byte(text: str) -> None:
     assert set_members(raw, same) == raw
 
 
+@settings(deadline=None)
 @given(st.none() | st.just("null") | OBJECTS, OBJECTS)
 def test_a_member_is_inserted_one_level_down(output: str | None, value: str) -> None:
     raw = b'{"infcode": 0' + (b"" if output is None else b' , "output" : ' + output.encode()) + b', "balc":90.50 }'
@@ -118,6 +122,7 @@ def test_anything_else_is_refused(raw: bytes) -> None:
         scan_object(raw)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_scanning_foreign_bytes_ends(raw: bytes) -> None:
     try:
@@ -127,6 +132,7 @@ def test_scanning_foreign_bytes_ends(raw: bytes) -> None:
     assert 0 <= end <= len(raw)
 
 
+@settings(deadline=None)
 @given(OBJECTS)
 def test_a_cut_message_is_never_an_object(text: str) -> None:
     raw = text.encode()
