@@ -69,7 +69,7 @@ class Story:
         self._act("门诊与住院", "outpatients and inpatients of all hospitals at the same time")
         if number:
             await set_mishaps(self.world, number)
-        await self._all("day", number)
+        await self.world.while_the_day_passes(self._all("day", number))
         await collect_mishaps(self.world, number)
 
     async def _evening(self, number: int) -> None:

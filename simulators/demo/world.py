@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -53,6 +54,9 @@ class Sims:
         return list((await self.ask("GET", simulator, f"requests{query}"))["requests"])
 
 
+_STEP, _STEP_EVERY_SECONDS, _LAST_HOUR = timedelta(minutes=10), 1.0, 19
+
+
 @dataclass(slots=True)
 class Facts:
     """What happened on the way, for the report."""
@@ -87,6 +91,21 @@ class World:
         """Moves the sandbox clock; all jobs due on the way have run afterwards."""
         moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=SHANGHAI)
         await self.sandbox.move_clock(self.session, moment.isoformat())
+
+    async def while_the_day_passes(self, work: Awaitable[Any]) -> None:
+        """Does the work of a day while business time goes on in steps of ten minutes, so that what has to settle settles.
+
+        Never beyond 19:00: the day's close has its own act.
+        """
+        task = asyncio.ensure_future(work)
+        while True:
+            done, _ = await asyncio.wait({task}, timeout=_STEP_EVERY_SECONDS)
+            if done:
+                break
+            later = self.clock.now() + _STEP
+            if later.hour < _LAST_HOUR:
+                await self.sandbox.move_clock(self.session, later.isoformat())
+        await task
 
     def when(self) -> str:
         return f"{self.clock.now():%m-%d %H:%M}"

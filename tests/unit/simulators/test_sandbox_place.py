@@ -1,4 +1,4 @@
-"""The sandbox's files: the gateway's settings, a description for everybody else, keys, and what a fresh start removes."""
+"""The sandbox's files: settings of the gateway, a description for everybody else, keys, what a fresh start removes."""
 
 from __future__ import annotations
 
