@@ -93,7 +93,7 @@ class World:
         await self.sandbox.move_clock(self.session, moment.isoformat())
 
     async def while_the_day_passes(self, work: Awaitable[Any]) -> None:
-        """Does the work of a day while business time goes on in steps of ten minutes, so that what has to settle settles.
+        """Does the work of a day while business time goes on in steps of ten minutes: what has to settle, settles.
 
         Never beyond 19:00: the day's close has its own act.
         """
