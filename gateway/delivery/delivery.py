@@ -46,7 +46,7 @@ class ContentChanged(Exception):
 class Order:
     """One operation to deliver.
 
-    ``with_attempt`` becomes durable with the attempt, before the socket opens; ``also`` gives what becomes durable with
+    ``with_attempt`` becomes durable with the first attempt of a call, before the socket opens; ``also`` gives what becomes durable with
     the verdict. ``continuation`` names the flow that goes on when an unknown outcome is known later.
     """
 
@@ -291,7 +291,7 @@ class Delivery:
         self.journal.operations.begin(
             unit, sending.op, sending.number, sole=sending.declared.guarantee.sole, body_hash=digest, stamp=stamp
         )
-        unit.extend(sending.order.with_attempt)
+        unit.extend(None if sending.begun else sending.order.with_attempt)
         try:
             await self.journal.commit(unit)
         except DuplicateKey as refused:
@@ -300,7 +300,7 @@ class Delivery:
             if refused.guard == "sole attempt":
                 return False
             raise
-        sending.first = None
+        sending.first, sending.begun = None, True
         return True
 
     async def _exchange(self, sending: _Sending, out: Outbound) -> Verdict[Any]:
@@ -356,6 +356,7 @@ class _Sending:
     declared: OperationDecl
     first: Unit | None
     number: int = 0
+    begun: bool = False
 
 
 class _AlreadyJournalled(Exception):

@@ -87,7 +87,7 @@ def _encode(request: web.Request, desk: Desk, handled: Handled) -> web.Response:
 def _reused(request: web.Request, desk: Desk, reused: KeyReused, body: bytes) -> web.Response:
     first = NationalMessage.model_validate_json(reused.first).raw.encode()
     differences = desk.doors[DOOR].differences(first, body)
-    refusal = Refusal("MSGID_REUSED", "；".join(differences), differences=differences)
+    refusal = Refusal("MSGID_REUSED", differences=differences)
     return _refuse(request, desk, refusal, reused.exchange.exchange_id)
 
 

@@ -54,6 +54,9 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await handler(request)
     except web.HTTPException as error:
         response = _plain_problem(request, error.status)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours: the exchange stays open and is taken up again
+        _log.error("handler failed", exc_info=error, exchange_id=request[EXCHANGE_ID])
+        response = _own(request, Refusal("IN_PROGRESS"))
     took = time.perf_counter() - started
     door = _door(request.path)
     if door:

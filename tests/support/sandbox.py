@@ -43,6 +43,7 @@ class Town:
 
     def __init__(self, data: Path, store: str = "", env: Mapping[str, str] | None = None) -> None:
         self.place = Place(data, free_port(), store)
+        self.counters: dict[str, Any] = {}
         self.sandbox = Sandbox(self.place, gateway_env=env)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

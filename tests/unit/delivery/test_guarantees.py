@@ -246,3 +246,12 @@ async def test_a_verdict_is_kept_even_when_the_flows_part_of_it_is_refused(
     op = await journal.operations.by_key("bank", "Pay", "K1")
     assert op is not None
     assert op.state == "DONE"
+
+
+async def test_what_goes_with_the_attempt_is_written_once_however_often_it_is_tried(
+    delivery: Delivery, transport: ScriptedTransport, journal: Journal
+) -> None:
+    transport.plan("Pay", LEFT_NOTHING, LEFT_NOTHING, "done")
+    key = Unit().insert("payout_key", {"settlement_key": "S", "pay_order_no": "P", "ever_sent": 0})
+    assert isinstance(await delivery.deliver(order("Pay", with_attempt=key)), Done)
+    assert await journal.store.row("SELECT COUNT(*) AS n FROM payout_key") == {"n": 1}
