@@ -104,7 +104,7 @@ async def test_a_refused_connection_is_told_as_unavailable_and_the_same_msgid_se
         encounter = await at.fees(people("4305")[6])
         await encounter.presettle()
         message = await at.his.line.message("2207", encounter.settle_input(), "430500")
-        await town.fault(at.session, "platform", operation="2207", kind="refuse_connection", seconds=4)
+        await town.fault(at.session, "platform", operation="2207", nth=1, kind="refuse_connection", seconds=4)
         _, body, _ = await at.post(message.body)
         assert "PLATFORM_UNAVAILABLE" in body["err_msg"]
         answer = await at.his.line.insist(message)
