@@ -15,6 +15,7 @@ from gateway.delivery.breaker import Breaker
 from gateway.delivery.declare import Adapter, Codec, OperationDecl
 from gateway.model.clock import Clock
 from gateway.model.ids import build_msgid
+from gateway.model.keys import UNSIGNED, ChannelKeys, KeyRing
 
 CODE_VERSION: Final = "1"
 _OWN_SERIALS = (5000, 9999)  # the upper half of a second's serials: the hospital's own start at 0001
@@ -29,6 +30,17 @@ class Counterpart:
     url: str
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     breaker: Breaker = field(default_factory=Breaker)
+    ring: KeyRing | None = field(default=None, repr=False)
+
+    @property
+    def keys(self) -> ChannelKeys | None:
+        """The keys in force on a signed channel; None on one that is not signed."""
+        return None if self.ring is None else self.ring.current()
+
+    @property
+    def security(self) -> str:
+        """wsse, sm2 or none."""
+        return UNSIGNED if self.ring is None else self.ring.files.security
 
     @property
     def codec(self) -> Codec:
@@ -43,8 +55,9 @@ class Counterpart:
 
     @property
     def config_version(self) -> str:
-        """Short hash over address and manifest, kept with every attempt; credentials stay out."""
-        content = {"url": self.url, "manifest": self.adapter.manifest.model_dump(mode="json")}
+        """Short hash over address, security and manifest, kept with every attempt; credentials stay out."""
+        manifest = self.adapter.manifest.model_dump(mode="json")
+        content = {"url": self.url, "security": self.security, "manifest": manifest}
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
 

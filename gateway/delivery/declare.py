@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.model.keys import ChannelKeys
 from gateway.model.verdict import Verdict
 
 
@@ -91,13 +92,17 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SendContext:
-    """What an encoder may use besides the request: nothing here is read from a clock inside the codec."""
+    """What an encoder may use besides the request: nothing here is read from a clock inside the codec.
+
+    ``keys`` is None on a channel that is not signed.
+    """
 
     real_now: float
     business_now: datetime
     nonce: str
     msgid: str
     credentials: Mapping[str, str] = field(default_factory=dict)
+    keys: ChannelKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,16 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Bytes that came back, whatever they are."""
+    """Bytes that came back, whatever they are; header names are lower case.
+
+    ``context`` is the one its request was encoded with, ``real_now`` the real time (Unix seconds) at which it was read.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    context: SendContext | None = None
+    real_now: float = 0.0
 
 
 class Codec(Protocol):

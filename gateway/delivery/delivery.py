@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -241,13 +241,14 @@ class Delivery:
     async def _attempt(self, sending: _Sending) -> Verdict[Any]:
         """One attempt: journalled, sent, judged, journalled."""
         order, op, partner = sending.order, sending.op, sending.partner
-        out = await wire(partner, op.name, order.request, self._context(op, partner))
+        context = self._context(op, partner)
+        out = await wire(partner, op.name, order.request, context)
         if not await self._begin(sending, hashlib.sha256(out.body).hexdigest()):
             fresh = await self.journal.operations.get(op.operation_id)
             verdict = None if fresh is None else await self.journalled(fresh)
             return verdict or Unknown("another instance is sending it")
         started = self.journal.clock.monotonic()
-        verdict = await self._exchange(sending, out)
+        verdict = await self._exchange(sending, out, context)
         took = self.journal.clock.monotonic() - started
         verdict = await self._keep(sending, verdict, int(took * 1_000_000))
         self._observe(partner.id, op.name, name_of(verdict), took)
@@ -303,7 +304,7 @@ class Delivery:
         sending.first, sending.begun = None, True
         return True
 
-    async def _exchange(self, sending: _Sending, out: Outbound) -> Verdict[Any]:
+    async def _exchange(self, sending: _Sending, out: Outbound, context: SendContext) -> Verdict[Any]:
         order, partner, declared = sending.order, sending.partner, sending.declared
         now = self.journal.clock.monotonic
         try:
@@ -317,6 +318,7 @@ class Delivery:
             partner.breaker.failed(now())
             return Unknown(str(error))
         partner.breaker.succeeded()
+        answer = replace(answer, context=context, real_now=self.journal.clock.real())
         if order.operation in partner.adapter.heavy:
             return await asyncio.to_thread(partner.codec.decode, order.operation, order.request, answer)
         return partner.codec.decode(order.operation, order.request, answer)
@@ -330,6 +332,7 @@ class Delivery:
             nonce=secrets.token_hex(16),
             msgid=self._msgids.next(op.hospital) if national else op.operation_id,
             credentials=partner.credentials,
+            keys=partner.keys,
         )
 
     def _add_end(self, unit: Unit, op: Operation, number: int, verdict: Verdict[Any], took_us: int) -> None:
