@@ -101,7 +101,7 @@ VISIT = Machine(  # D.2 and D.3
         *_stays("hold_refused", "OPEN HELD LAPSED"),
         ("HOLD_PENDING", "hold_refused", "OPEN"),
         ("HOLD_PENDING", "hold_refused_more", "HELD"),
-        ("HELD HOLD_PENDING", "lapsed", "LAPSED"),
+        ("OPEN HELD HOLD_PENDING", "lapsed", "LAPSED"),
         *_stays("leaving", "OPEN HELD LAPSED HOLD_PENDING"),  # 2404, the holds are being given up
         ("OPEN HELD LAPSED", "admission_cancelled", "RELEASED"),
         ("OPEN HELD LAPSED HOLD_PENDING CHARGE_FAILED REVERSED", "settle", "SETTLING"),
@@ -214,6 +214,7 @@ SUMMARY = Machine(  # D.6, one per agency, settlement date and supplement
         ("BUILT", "deferred", "BUILT"),  # not approved on its pay date; the content hash leaves the pay date out
         ("PREPARED", "deferred", "PREPARED"),
         ("SUBMITTED", "not_sent", "APPROVED"),  # certain that nothing of it reached the bank
+        ("SUBMITTED", "order_left", "SUBMITTED"),  # an unsent order of a summary sent in part
         ("BUILT", "emptied", "CLOSED"),  # every claim has left
         ("SUBMITTED", "all_final", "CLOSED"),
     ),
