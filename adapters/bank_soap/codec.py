@@ -14,12 +14,15 @@ from adapters.bank_soap.errors import ANY, Meaning, meaning
 from adapters.bank_soap.replies import REPLIES
 from adapters.bank_soap.requests import REQUESTS
 from adapters.bank_soap.schema import violation
+from adapters.bank_soap.security import Check, Guard, seal
 from adapters.bank_soap.structures import VERSION
+from adapters.bank_soap.wsse import BadSignature
 from gateway.delivery.declare import Answer, Outbound, SendContext
 from gateway.model.bank import BankReply
+from gateway.model.keys import Sm2Keys
 from gateway.model.masked import Masked
 from gateway.model.refusals import Refusal
-from gateway.model.verdict import Unknown, Verdict
+from gateway.model.verdict import Refused, Unknown, Verdict
 
 HEAVY: Final = frozenset({"SubmitPayoutBatch", "QueryPayoutBatch"})
 _LIMITS: Final[Mapping[str, soap.Limits]] = MappingProxyType(
@@ -31,6 +34,7 @@ class BankCodec:
     """The codec of one bank. ``bank`` chooses its own rows of `errors.csv`, ``soap_version`` is "1.1" or "1.2".
 
     Credentials used: ``sender_id`` and ``receiver_id`` (the parties of the header) and, where given, ``soap_version``.
+    Where the context has keys, requests are signed and what is not signed by the bank is Unknown.
     """
 
     def __init__(self, bank: str = ANY, soap_version: str = "1.1") -> None:
@@ -46,7 +50,8 @@ class BankCodec:
         bad = self._fill(REQUESTS[operation], element, request, _header(operation, context)) or violation(element)
         if bad is not None:
             raise Refusal("INVALID_FIELD", f"{bad}: 不符合银行接口合同", field=bad)
-        return Outbound("POST", "", soap.headers(version, operation), soap.to_bytes(root))
+        body, proof = seal(root, version, context.keys, context.real_now)
+        return Outbound("POST", "", soap.headers(version, operation) | proof, body)
 
     @staticmethod
     def _fill(table: Table, element: Any, request: Any, header: Values) -> str | None:
@@ -61,13 +66,26 @@ class BankCodec:
     def decode(self, operation: str, request: Any, answer: Answer) -> Verdict[Any]:
         """What the answer means. Whatever cannot be read, or is not about this request, is Unknown."""
         try:
-            message = soap.parse(answer.body, _LIMITS.get(operation, soap.SINGLE))
+            message = soap.parse(answer.body, _LIMITS.get(operation, soap.SINGLE), _check(answer))
         except soap.Unreadable as unreadable:
             return Unknown(f"HTTP {answer.status}: {unreadable.reason}")
+        except BadSignature as bad:
+            return Unknown(f"HTTP {answer.status}: {bad}")
         if message.fault is not None:
-            return outcome.of_fault(message.fault, scrub(message.fault.text, request))
+            return self._fault(message.fault, request, answer)
         if answer.status != 200:
             return Unknown(f"HTTP {answer.status}")
+        return self._judge(operation, request, message)
+
+    @staticmethod
+    def _fault(fault: soap.Fault, request: Any, answer: Answer) -> Verdict[Any]:
+        """A fault names no serial; without a time under its signature it could be that of another message."""
+        verdict = outcome.of_fault(fault, scrub(fault.text, request))
+        if isinstance(verdict, Refused) and answer.context is not None and isinstance(answer.context.keys, Sm2Keys):
+            return Unknown(f"fault {verdict.code} that nothing ties to this request")
+        return verdict
+
+    def _judge(self, operation: str, request: Any, message: soap.Message) -> Verdict[Any]:
         if message.content.tag != qualified(f"{operation}Response"):
             return Unknown("another message than the answer")
         bad = violation(message.content)
@@ -109,6 +127,14 @@ class BankCodec:
     def explain(self, operation: str, code: str) -> Meaning | None:
         """The dictionary's row for a code of this bank: unified code, texts, next action, owner; None if unseen."""
         return meaning(operation, code, self._bank)
+
+
+def _check(answer: Answer) -> Check | None:
+    """What looks at an answer before it is read; None where no signature was agreed on."""
+    context = answer.context
+    if context is None or context.keys is None:
+        return None
+    return Guard(context.keys, answer.headers, answer.real_now, context.real_now).check
 
 
 def _header(operation: str, context: SendContext) -> Values:

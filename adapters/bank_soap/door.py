@@ -1,7 +1,7 @@
 """Bank → gateway: notices and receipts read, acknowledgements and faults written, both WSDLs. Pure.
 
-The web layer has already bounded the size and checked the signature; what is read here is the element it hands over or
-the bytes of the request.
+The web layer has already bounded the size. On a signed channel it hands over keys, HTTP headers and the real time: then
+what is not signed is refused before it is read, and answers are signed as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from adapters.bank_soap import soap
 from adapters.bank_soap.binding import NS, BindingError, Table, Values
 from adapters.bank_soap.notices import ACK, NOTICES
 from adapters.bank_soap.schema import contract_file, violation
+from adapters.bank_soap.security import Guard, seal
+from adapters.bank_soap.wsse import BadSignature
 from gateway.model.bank import DeliverReceipt, NotifyTransaction
+from gateway.model.keys import ChannelKeys
 from gateway.model.refusals import Refusal, cashier_text
 
 Notice = NotifyTransaction | DeliverReceipt
@@ -62,27 +65,38 @@ def soap_version(content_type: str) -> str:
     return soap.number_of(_MEDIA.get(_media(content_type), soap.SOAP11))
 
 
-def read_notification(body: bytes, content_type: str, soap_action: str) -> Notice:
-    """The canonical notice. Raises Refusal MALFORMED (no message of the channel) or INVALID_FIELD (names the field)."""
-    return read(body, content_type, soap_action).message
+def read_notification(body: bytes, content_type: str, soap_action: str, guard: Guard | None = None) -> Notice:
+    """The canonical notice.
+
+    Raises Refusal MALFORMED (no message of the channel), INVALID_FIELD (names the field) and, with a ``guard``,
+    SIGNATURE_INVALID or TIMESTAMP_EXPIRED.
+    """
+    return read(body, content_type, soap_action, guard).message
 
 
-def read(body: bytes, content_type: str, soap_action: str) -> Inbound:
+def guard(keys: ChannelKeys | None, headers: Mapping[str, str], real_now: float) -> Guard | None:
+    """For `read`; None where no signature was agreed on. ``real_now`` is real time in Unix seconds."""
+    return None if keys is None else Guard(keys, {name.lower(): value for name, value in headers.items()}, real_now)
+
+
+def read(body: bytes, content_type: str, soap_action: str, guard: Guard | None = None) -> Inbound:
     """Like `read_notification`, with the header. ``soap_action`` is the header of SOAP 1.1; 1.2 has a parameter."""
     version = _MEDIA.get(_media(content_type))
     parameters = _parameters(content_type)
     if version is None or parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise _malformed("内容类型")
-    message = _parsed(body)
+    message = _parsed(body, guard)
     if message.version != version:
         raise _malformed("内容类型与 SOAP 版本不符")
     action = soap_action if version == soap.SOAP11 else parameters.get("action", "")
     return read_element(message.content, action, soap.number_of(version))
 
 
-def _parsed(body: bytes) -> soap.Message:
+def _parsed(body: bytes, guard: Guard | None) -> soap.Message:
     try:
-        message = soap.parse(body, soap.RECEIPT)
+        message = soap.parse(body, soap.RECEIPT, None if guard is None else guard.check)
+    except BadSignature as bad:
+        raise Refusal(bad.code, bad.reason) from None
     except soap.Unreadable as unreadable:
         reason = unreadable.reason
     else:
@@ -176,6 +190,14 @@ def fault(code: str, text: str, retry: str = "NO", soap_version: str = "1.1") ->
 def fault_for(refusal: Refusal, exchange_id: str, soap_version: str = "1.1") -> tuple[int, bytes]:
     """The fault of one of our refusals: Client, Retry NO, the register's Chinese text, code and exchange id in it."""
     return fault(refusal.code, cashier_text(refusal.code, exchange_id, refusal.field or ""), "NO", soap_version)
+
+
+def sealed(body: bytes, keys: ChannelKeys | None, real_now: float) -> tuple[bytes, dict[str, str]]:
+    """An answer of ours as it leaves, with further HTTP headers: signed where there are keys."""
+    if keys is None:
+        return body, {}
+    root = soap.parse_xml(body, soap.SINGLE)
+    return seal(root, etree.QName(root).namespace or "", keys, real_now)
 
 
 def media_type(soap_version: str) -> str:

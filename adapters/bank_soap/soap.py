@@ -16,6 +16,7 @@ from lxml import etree
 from adapters.bank_soap.binding import NS, Values, qualified
 from adapters.bank_soap.notices import FAULT
 from adapters.bank_soap.schema import violation
+from adapters.bank_soap.security import Check
 from gateway.model.masked import mask_text
 
 SOAP11: Final = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -114,14 +115,17 @@ def _parsed(raw: bytes) -> etree._Element | None:
         return None
 
 
-def parse(raw: bytes, limits: Limits = SINGLE) -> Message:
-    """Read an envelope. Raises Unreadable."""
+def parse(raw: bytes, limits: Limits = SINGLE, check: Check | None = None) -> Message:
+    """Read an envelope; with ``check`` only the Body it gives back. Raises Unreadable, and what the check raises."""
     root = parse_xml(raw, limits)
     name = etree.QName(root)
     version = name.namespace or ""
     if name.localname != "Envelope" or version not in (SOAP11, SOAP12):
         raise Unreadable("no SOAP envelope")
+    signed = None if check is None else check(raw, root, version)
     content = _content(root, version)
+    if signed is not None:
+        content = signed[0]
     fault = _fault(content, version) if content.tag == f"{{{version}}}Fault" else None
     return Message(version, content, fault)
 
