@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -17,7 +18,7 @@ from aiohttp import web
 from gateway import logs
 from gateway.delivery.asking import Asker
 from gateway.delivery.counterparts import Counterpart, Msgids
-from gateway.delivery.declare import Adapter
+from gateway.delivery.declare import Adapter, Manifest
 from gateway.delivery.delivery import ASK, CONTINUE, Delivery
 from gateway.delivery.transport import Transport, no_probe
 from gateway.flows import relay
@@ -36,8 +37,9 @@ from gateway.journal.vault import Vault
 from gateway.model.calendar import WorkingCalendar
 from gateway.model.clock import Clock, SandboxClock, SystemClock
 from gateway.model.ids import new_id
+from gateway.model.keys import UNSIGNED, KeyRing, KeysUnusable
 from gateway.model.probe import CrashProbe
-from gateway.settings import Settings, SettingsError
+from gateway.settings import CounterpartSettings, Settings, SettingsError
 from gateway.web import bank as bank_door
 from gateway.web import national, server, v1
 from gateway.web.auth import clients_by_token
@@ -121,8 +123,23 @@ def _counterparts(settings: Settings, adapters: Mapping[str, Adapter]) -> dict[s
     for name, partner in settings.counterparts.items():
         if partner.adapter not in adapters:
             raise SettingsError(f"counterparts.{name}.adapter: no adapter {partner.adapter!r} is installed")
-        found[name] = Counterpart(name, adapters[partner.adapter], partner.url, partner.revealed())
+        adapter = adapters[partner.adapter]
+        ring = _ring(name, partner, adapter.manifest)
+        found[name] = Counterpart(name, adapter, partner.url, partner.revealed(), ring=ring)
     return found
+
+
+def _ring(name: str, partner: CounterpartSettings, manifest: Manifest) -> KeyRing | None:
+    """The keys of a signed channel. Raises SettingsError: a channel that should be signed is never opened unsigned."""
+
+    def tell(reason: str) -> None:
+        _log.error("new key files cannot be used, the former keys stay in force", counterpart=name, reason=reason)
+
+    try:
+        files = partner.key_files(str(manifest.capabilities.get("security", UNSIGNED)))
+        return None if files is None else KeyRing(files, time.monotonic, tell)
+    except (SettingsError, KeysUnusable) as error:
+        raise SettingsError(f"counterparts.{name}: {error}") from None
 
 
 def _flows(endpoints: tuple[Endpoint, ...]) -> dict[str, Flow]:

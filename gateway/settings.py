@@ -9,11 +9,12 @@ import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.model.keys import UNSIGNED, KeyFiles
 from gateway.model.profile import Profiles, load_all
 from gateway.model.registry import Agency, Client, Hospital
 
@@ -42,15 +43,38 @@ class Mappings(Part):
 
 
 class CounterpartSettings(Part):
-    """A partner: the adapter's entry point, its address, credentials for its codec."""
+    """A partner: the adapter's entry point, its address, credentials for its codec, the keys of a signed channel.
+
+    ``security`` left out is what the adapter's manifest says. ``sign_key`` and ``sign_cert`` are ours, ``peer_certs``
+    the partner's that are trusted: PEM files, read again when they change.
+    """
 
     adapter: str
     url: str = ""
     credentials: Mapping[str, SecretStr] = Field(default_factory=dict)
+    security: Literal["none", "wsse", "sm2"] | None = None
+    sign_key: Path | None = None
+    sign_key_password: SecretStr | None = None
+    sign_cert: Path | None = None
+    peer_certs: tuple[Path, ...] = ()
 
     def revealed(self) -> dict[str, str]:
         """Credentials for the codec."""
         return {name: value.get_secret_value() for name, value in self.credentials.items()}
+
+    def key_files(self, agreed: str) -> KeyFiles | None:
+        """The files of a signed channel; None where none was agreed on. ``agreed`` is the manifest's security.
+
+        Raises SettingsError naming the setting that is missing.
+        """
+        security = self.security or agreed
+        if security == UNSIGNED:
+            return None
+        if self.sign_key is None or self.sign_cert is None or not self.peer_certs:
+            raise SettingsError(f'security = "{security}" needs sign_key, sign_cert and peer_certs')
+        password = self.sign_key_password
+        secret = None if password is None else password.get_secret_value().encode()
+        return KeyFiles(security, self.sign_key, self.sign_cert, self.peer_certs, secret)
 
 
 class Limits(Part):

@@ -45,6 +45,7 @@ _IDS: Final = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
 _SHA256: Final = frozenset({DigestAlgorithm.SHA256})
 _CONFIG: Final = SignatureConfiguration(expect_references=2, digest_algorithms=_SHA256)
 
+etree.register_namespace("wsu", WSU)
 # At level DEBUG signxml logs the canonical text, which is people's data.
 logging.getLogger("signxml").setLevel(logging.WARNING)
 

@@ -31,6 +31,13 @@ class Counterpart:
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     breaker: Breaker = field(default_factory=Breaker)
     ring: KeyRing | None = field(default=None, repr=False)
+    config_version: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        """Short hash over address, security and manifest, kept with every attempt; credentials stay out."""
+        manifest = self.adapter.manifest.model_dump(mode="json")
+        content = {"url": self.url, "security": self.security, "manifest": manifest}
+        self.config_version = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
     @property
     def keys(self) -> ChannelKeys | None:
@@ -52,13 +59,6 @@ class Counterpart:
     def declared(self, operation: str) -> OperationDecl:
         """The manifest's row. Raises KeyError for an operation the partner does not have."""
         return self.adapter.manifest.operations[operation]
-
-    @property
-    def config_version(self) -> str:
-        """Short hash over address, security and manifest, kept with every attempt; credentials stay out."""
-        manifest = self.adapter.manifest.model_dump(mode="json")
-        content = {"url": self.url, "security": self.security, "manifest": manifest}
-        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
 
 Counterparts = Mapping[str, Counterpart]

@@ -85,10 +85,14 @@ class KeyFiles:
         return tuple((one.st_mtime_ns, one.st_size, one.st_ino) for one in found)
 
     def certificates(self) -> Iterator[tuple[str, x509.Certificate]]:
-        """The certificates among the files by file name; a bare SM2 public key has no end. Raises KeysUnusable."""
-        for path in (self.sign_cert, *self.peer_certs):
+        """The certificates as ``sign/<file>`` and ``peer/<file>``; a bare SM2 public key has no end.
+
+        Raises KeysUnusable.
+        """
+        named = [("sign", self.sign_cert), *(("peer", path) for path in self.peer_certs)]
+        for role, path in named:
             if b"BEGIN CERTIFICATE" in _read(path):
-                yield path.name, _certificate(path)
+                yield f"{role}/{path.name}", _certificate(path)
 
     def _wsse(self) -> WsseKeys:
         key, own = self._private(), _certificate(self.sign_cert)
@@ -197,7 +201,7 @@ class KeyRing:
         return self._keys
 
     def ends(self) -> Mapping[str, datetime]:
-        """When each certificate in force ends, by file name."""
+        """When each certificate in force ends, by ``sign/<file>`` and ``peer/<file>``."""
         self.current()
         return self._ends
 

@@ -1,21 +1,35 @@
-"""The bank's SOAP door: notifications and e-receipts in, acknowledgements out; the WSDL for whoever asks."""
+"""The bank's SOAP door: notifications and e-receipts in, acknowledgements out; the WSDL for whoever asks.
+
+On a signed channel nothing is read before its signature was verified, answers are signed, and what is refused for its
+signature, its time or as a replay is kept in the journal under the exchange id the bank was told (contracts §5).
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import orjson
+import structlog
 from aiohttp import web
 
-from gateway.flows.runner import KeyReused
+from gateway.flows.runner import Handled, KeyReused
+from gateway.handlers.base import REFUSE, Reason
 from gateway.journal.exchanges import Arrival
-from gateway.journal.store import StoreUnavailable
+from gateway.journal.store import StoreUnavailable, Unit
 from gateway.model.bank import DeliverReceipt, NotifyTransaction
 from gateway.model.refusals import Refusal
 from gateway.web.context import DESK, EXCHANGE_ID, Desk
 
 DOOR: Final = "bank_soap"
+AUDITED: Final = frozenset({"SIGNATURE_INVALID", "TIMESTAMP_EXPIRED", "REPLAYED"})
+MESSAGE_REFUSED: Final = "BANK_MESSAGE_REFUSED"  # purpose in the access log
+_LARGE: Final = 128 * 1024  # bytes from which reading and verifying would hold the event loop
+_MSG_ID: Final = "bank_msg_id"
+_log = structlog.get_logger("bank")
 
 
 async def wsdl(request: web.Request) -> web.Response:
@@ -34,17 +48,26 @@ async def push(request: web.Request) -> web.Response:
     bank = request.match_info["bank"]
     if bank not in desk.banks:
         raise web.HTTPNotFound
-    kind = request.headers.get("Content-Type", "")
     try:
-        message = desk.doors[DOOR].read_notification(await request.read(), kind, request.headers.get("SOAPAction", ""))
+        message = await _read(request, desk, bank)
         request["operation"] = type(message).__name__
         ack = await _run(request, desk, bank, message)
     except Refusal as refusal:
-        return _fault(request, desk, refusal, kind)
+        return await _fault(request, desk, bank, refusal)
     except StoreUnavailable:
-        return _fault(request, desk, Refusal("OVERLOADED"), kind)
-    body = desk.doors[DOOR].ack(message, ack, kind)
-    return web.Response(body=body, content_type=_media(kind), charset="utf-8")
+        return await _fault(request, desk, bank, Refusal("OVERLOADED"))
+    return _answer(request, desk, bank, 200, desk.doors[DOOR].ack(message, ack, _kind(request)))
+
+
+async def _read(request: web.Request, desk: Desk, bank: str) -> NotifyTransaction | DeliverReceipt:
+    """The message, verified where keys were agreed on; a large one is read in a thread."""
+    door, keys = desk.doors[DOOR], desk.house.delivery.counterparts[bank].keys
+    guard = door.guard(keys, request.headers, desk.house.clock.real())
+    body = await request.read()
+    read: Callable[[], NotifyTransaction | DeliverReceipt] = partial(
+        door.read_notification, body, _kind(request), request.headers.get("SOAPAction", ""), guard
+    )
+    return read() if len(body) < _LARGE else await asyncio.to_thread(read)
 
 
 async def _run(request: web.Request, desk: Desk, bank: str, message: NotifyTransaction | DeliverReceipt) -> str:
@@ -56,16 +79,35 @@ async def _run(request: web.Request, desk: Desk, bank: str, message: NotifyTrans
         operation=type(message).__name__, flow="bank.receipt" if receipt else "bank.notify",
         fingerprint=_fingerprint(message), body=body, client=bank,
     )  # fmt: skip
+    await _refuse_replay(desk, arrival, message.msg_id)
     try:
         handled = await desk.runner.handle(arrival)
     except KeyReused as reused:
-        raise Refusal("REPLAYED", f"{_key(message)}: other content", exchange=reused.exchange.exchange_id) from None
+        raise Refusal("REPLAYED", f"{_key(message)}: other content than {reused.exchange.exchange_id}") from None
     request[EXCHANGE_ID] = handled.exchange.exchange_id
+    await _remember_msg_id(desk, handled, message.msg_id)
     if handled.reply is None:
         return "RETRY"
     if handled.replayed:
         desk.metrics.replayed.labels(DOOR).inc()
     return str(orjson.loads(handled.reply.body)["ack"])
+
+
+async def _refuse_replay(desk: Desk, arrival: Arrival, msg_id: str) -> None:
+    """A MsgId that came before must have brought the same notice with the same content. Raises Refusal REPLAYED."""
+    journal = desk.house.journal
+    for row in await journal.whose(msg_id):
+        known = await journal.exchanges.get(row["entity_id"]) if row["name"] == _MSG_ID else None
+        if known is None or known.scope != arrival.scope:
+            continue
+        if (known.idem_key, known.fingerprint) != (arrival.idem_key, arrival.fingerprint):
+            raise Refusal("REPLAYED", f"MsgId {msg_id}: other content than {known.exchange_id}")
+
+
+async def _remember_msg_id(desk: Desk, handled: Handled, msg_id: str) -> None:
+    unit = Unit()
+    desk.house.journal.index(unit, "exchange", handled.exchange.exchange_id, **{_MSG_ID: msg_id})
+    await desk.house.journal.commit(unit)
 
 
 def _key(message: NotifyTransaction | DeliverReceipt) -> str:
@@ -82,12 +124,37 @@ def _fingerprint(message: NotifyTransaction | DeliverReceipt) -> str:
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _fault(request: web.Request, desk: Desk, refusal: Refusal, kind: str) -> web.Response:
+async def _fault(request: web.Request, desk: Desk, bank: str, refusal: Refusal) -> web.Response:
     request["outcome"] = refusal.code
     desk.metrics.refused.labels(DOOR, refusal.code).inc()
-    status, body = desk.doors[DOOR].fault_for(refusal, request[EXCHANGE_ID], kind)
-    return web.Response(status=status, body=body, content_type=_media(kind), charset="utf-8")
+    if refusal.code in AUDITED:
+        await _audit(request, desk, bank, refusal)
+    status, body = desk.doors[DOOR].fault_for(refusal, request[EXCHANGE_ID], _kind(request))
+    return _answer(request, desk, bank, status, body)
 
 
-def _media(kind: str) -> str:
-    return "application/soap+xml" if "soap+xml" in kind else "text/xml"
+async def _audit(request: web.Request, desk: Desk, bank: str, refusal: Refusal) -> None:
+    """Keep who was refused, when and why, for auditors and for a trace of the exchange id; of the message its hash."""
+    journal, exchange_id = desk.house.journal, request[EXCHANGE_ID]
+    digest = hashlib.sha256(await request.read()).hexdigest()
+    detail = f"{refusal.code}: {refusal.detail}; from {request.remote}; sha256 {digest}"
+    unit = Unit()
+    journal.log_access(unit, "", f"bank:{bank}", MESSAGE_REFUSED, refusal.code, f"{exchange_id}: {detail}")
+    journal.explain(unit, exchange_id, f"bank:{bank}", [Reason("bank.channel", REFUSE, detail, "contracts §5")])
+    _log.warning("bank message refused", bank=bank, detail=detail, exchange_id=exchange_id)
+    try:
+        await journal.commit(unit)
+    except StoreUnavailable:  # it is refused all the same, and the log line stands
+        _log.error("refusal not journalled", exchange_id=exchange_id)
+
+
+def _answer(request: web.Request, desk: Desk, bank: str, status: int, body: bytes) -> web.Response:
+    """Signed where keys were agreed on."""
+    keys = desk.house.delivery.counterparts[bank].keys
+    sealed, headers = desk.doors[DOOR].sealed(body, keys, desk.house.clock.real())
+    kind = desk.doors[DOOR].media_type(_kind(request))
+    return web.Response(status=status, body=sealed, headers={**headers, "Content-Type": kind})
+
+
+def _kind(request: web.Request) -> str:
+    return request.headers.get("Content-Type", "")

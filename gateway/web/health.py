@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from gateway.flows.payout.views import gauges
+from gateway.flows.payout import gauges
 from gateway.journal.store import StoreError
 from gateway.model.clock import from_micros
 from gateway.model.refusals import Refusal
@@ -62,18 +62,28 @@ async def refresh(desk: Desk) -> None:
     now = house.clock.monotonic()
     for partner in house.delivery.counterparts.values():
         metrics_.circuit_open.labels(partner.id).set(int(partner.breaker.is_open(now)))
+    _refresh_certificates(desk)
     counted: dict[str, Any] = await gauges(house)
     metrics_.payout_items.clear()
     metrics_.payout_fen.clear()
-    for state, (count, fen) in counted["items"].items():
+    for state, count in counted["payout_items"].items():
         metrics_.payout_items.labels(state).set(count)
-        metrics_.payout_fen.labels(state).set(fen)
-    metrics_.payout_cutoff.set(counted["cutoff_seconds"])
-    metrics_.recon_breaks.set(counted["recon_open"])
+        metrics_.payout_fen.labels(state).set(counted["payout_fen"][state])
+    metrics_.payout_cutoff.set(counted["payout_cutoff_seconds"] or 0)
+    metrics_.recon_breaks.set(counted["recon_breaks_open"])
     metrics_.tasks_open.clear()
-    for kind, count in counted["tasks"].items():
+    for kind, count in counted["tasks_open"].items():
         metrics_.tasks_open.labels(kind).set(count)
     metrics_.due_failed.set(desk.scheduler.failed)
+
+
+def _refresh_certificates(desk: Desk) -> None:
+    """By counterpart, role and file name; real time, as certificates live in it."""
+    gauge, now = desk.metrics.certificate_expiry, desk.house.clock.real()
+    gauge.clear()
+    for partner in desk.house.delivery.counterparts.values():
+        for name, end in ({} if partner.ring is None else partner.ring.ends()).items():
+            gauge.labels(f"{partner.id}/{name}").set(end.timestamp() - now)
 
 
 async def _refresh_unknown(desk: Desk) -> None:

@@ -33,6 +33,7 @@ class Metrics:
         self.recon_breaks = new(Gauge, "recon_breaks_open", "Open reconciliation breaks")
         self.tasks_open = new(Gauge, "tasks_open", "Open tasks", "kind")
         self.circuit_open = new(Gauge, "circuit_open", "1 while a circuit is open", "counterpart")
+        self.certificate_expiry = new(Gauge, "certificate_expiry_seconds", "Until a certificate ends", "name")
         self.unseen = new(Counter, "dictionary_unseen_total", "Texts no dictionary knows", "counterpart", "operation")
         self.commit_seconds = new(Histogram, "journal_commit_seconds", "Time of a group commit")
         self.batch_size = Histogram(

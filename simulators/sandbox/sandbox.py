@@ -18,7 +18,7 @@ import aiohttp
 from simulators.sandbox.cast import Cast, cast
 from simulators.sandbox.children import Child, ChildFailed, require_free
 from simulators.sandbox.keys import make_keys
-from simulators.sandbox.settings import OFFSETS, Place, description, gateway_settings, toml
+from simulators.sandbox.settings import OFFSETS, Place, description, gateway_settings, simulator_arguments, toml
 from simulators.sandbox.store import empty_store
 
 _READY_SECONDS = 60.0
@@ -112,7 +112,7 @@ class Sandbox:
         place = self.place
         arguments = [
             "-m", "simulators", name, "--port", str(place.ports[name]), "--data", str(place.simulator_data),
-            "--clock-file", str(place.clock_file), "--gateway", place.gateway,
+            "--clock-file", str(place.clock_file), "--gateway", place.gateway, *simulator_arguments(place, name),
         ]  # fmt: skip
         if self._seed is not None:
             arguments += ["--seed", str(self._seed)]

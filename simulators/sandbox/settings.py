@@ -117,14 +117,34 @@ def _clients(cast: Cast) -> list[dict[str, str]]:
 def _counterparts(place: Place) -> dict[str, Any]:
     tif = {"paasid": "xinyi", "token": "sandbox-platform", "url_family": "call_service", "auth": "tif"}
     parties = {"sender_id": "XINYI", "receiver_id": "BOCOM"}
+    bocom = {"adapter": "bank_soap", "url": f"{place.simulator('bank')}/bocom", "credentials": parties}
     return {
         "insurance": {"adapter": "insurance", "url": place.simulator("platform"), "credentials": tif},
-        "bocom": {"adapter": "bank_soap", "url": f"{place.simulator('bank')}/bocom", "credentials": parties},
+        "bocom": {**bocom, **signed_with(place, "bocom")},
         "credit": {
             "adapter": "credit_rest", "url": place.simulator("credit"), "credentials": {"token": "sandbox-credit"},
         },
         "his_callback": {"adapter": "his_callback", "url": ""},
     }  # fmt: skip
+
+
+def signed_with(place: Place, bank: str) -> dict[str, Any]:
+    """The gateway's side of a signed channel: its own key and certificate, and the bank's certificate it trusts."""
+    own, peer = key_pair(place, "gateway"), key_pair(place, bank)
+    return {"security": "wsse", "sign_key": str(own[0]), "sign_cert": str(own[1]), "peer_certs": [str(peer[1])]}
+
+
+def key_pair(place: Place, side: str) -> tuple[Path, Path]:
+    """Private key and certificate of one side, as `make_keys` writes them."""
+    return place.keys / f"{side}.key.pem", place.keys / f"{side}.cert.pem"
+
+
+def simulator_arguments(place: Place, name: str) -> list[str]:
+    """What one simulator is started with beyond what all of them are: the bank signs and asks for signatures."""
+    if name != "bank":
+        return []
+    key, certificate = key_pair(place, "bocom")
+    return ["--key", str(key), "--cert", str(certificate), "--gateway-cert", str(key_pair(place, "gateway")[1])]
 
 
 def toml(content: Mapping[str, Any]) -> str:
