@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -41,12 +42,16 @@ from gateway.model.keys import UNSIGNED, KeyRing, KeysUnusable
 from gateway.model.probe import CrashProbe
 from gateway.settings import CounterpartSettings, Settings, SettingsError
 from gateway.web import bank as bank_door
-from gateway.web import national, server, v1
+from gateway.web import national, server, soap_his, v1
 from gateway.web.auth import clients_by_token
 from gateway.web.context import Desk
 from gateway.web.metrics import Metrics
 
 DRAIN_SECONDS: Final = 25.0
+CALLBACK: Final = "his_callback"
+# The journal's writer gives up the interpreter at every statement; at the default of 5 ms a busy event loop would
+# make it wait that long each time.
+THREAD_SWITCH_SECONDS: Final = 0.0001
 _log = structlog.get_logger("app")
 
 
@@ -94,6 +99,7 @@ def build(settings: Settings) -> Gateway:
         settings=settings, house=house, runner=runner, scheduler=scheduler, metrics=metrics, endpoints=ENDPOINTS,
         clients=clients_by_token(settings.clients, house.hospitals),
         doors={name: adapter.door for name, adapter in adapters.items() if adapter.door is not None},
+        maps=settings.field_maps(),
         probe=probe,
     )  # fmt: skip
     return Gateway(desk, store, transport, single_process=store.name == "sqlite")
@@ -126,7 +132,17 @@ def _counterparts(settings: Settings, adapters: Mapping[str, Adapter]) -> dict[s
         adapter = adapters[partner.adapter]
         ring = _ring(name, partner, adapter.manifest)
         found[name] = Counterpart(name, adapter, partner.url, partner.revealed(), ring=ring)
+    if CALLBACK in found:
+        found |= {place.id: place for place in _callbacks(settings, found.pop(CALLBACK))}
     return found
+
+
+def _callbacks(settings: Settings, shared: Counterpart) -> Iterator[Counterpart]:
+    """Every hospital with a callback address is a partner of its own, with its own secret and circuit."""
+    for hospital in settings.hospitals:
+        if hospital.callback_url:
+            credentials = {"secret": hospital.token.get_secret_value(), **shared.credentials}
+            yield Counterpart(f"{CALLBACK}:{hospital.code}", shared.adapter, hospital.callback_url, credentials)
 
 
 def _ring(name: str, partner: CounterpartSettings, manifest: Manifest) -> KeyRing | None:
@@ -150,7 +166,8 @@ def _flows(endpoints: tuple[Endpoint, ...]) -> dict[str, Flow]:
 def _refusals() -> dict[str, Any]:
     from gateway.flows.bank_inbound import refused as bank_refused
 
-    return {national.DOOR: relay.refused, v1.DOOR: v1.refused, bank_door.DOOR: bank_refused}
+    his = dict.fromkeys((national.DOOR, soap_his.DOOR), relay.refused)
+    return {**his, v1.DOOR: v1.refused, bank_door.DOOR: bank_refused}
 
 
 def _due_handlers(runner: Runner) -> dict[str, Handler]:
@@ -182,6 +199,7 @@ async def start(gateway: Gateway) -> None:
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT: ready turns false first, then in-flight work finishes or stays journalled."""
     logs.configure()
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     gateway = build(settings)
     await start(gateway)
     stopping = asyncio.Event()

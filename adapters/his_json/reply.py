@@ -105,7 +105,7 @@ def encode_answer(answer: NationalAnswer, *, respond_time: str = "") -> tuple[in
         return reply_to(refusal, answer.exchange_id, respond_time=respond_time)
     body = answer.raw.encode("utf-8")
     if not body:
-        output = None if answer.cancelled is None else cancelled_output(answer.cancelled)
+        output = answer.output if answer.cancelled is None else cancelled_output(answer.cancelled)
         body = _envelope(0, "", output, respond_time)
     return 200, body if answer.creditpay is None else with_creditpay(body, answer.creditpay)
 

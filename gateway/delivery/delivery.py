@@ -26,6 +26,7 @@ from gateway.delivery.transport import NothingLeft, OutcomeLost, Transport
 from gateway.journal.journal import Journal
 from gateway.journal.operations import Draft, Operation, Stamp
 from gateway.journal.store import DuplicateKey, GuardFailed, Unit
+from gateway.model.refusals import Refusal
 from gateway.model.verdict import Accepted, Done, NotSent, Refused, Unknown, Verdict, name_of
 
 ASK: Final = "ask"  # kind of the due row that asks after an operation
@@ -242,7 +243,11 @@ class Delivery:
         """One attempt: journalled, sent, judged, journalled."""
         order, op, partner = sending.order, sending.op, sending.partner
         context = self._context(op, partner)
-        out = await wire(partner, op.name, order.request, context)
+        try:
+            out = await wire(partner, op.name, order.request, context)
+        except Refusal as unfit:  # the partner's contract has no place for the request: nothing left, nothing will
+            _log.error("request does not fit the partner's contract", operation=op.name, why=str(unfit))
+            return NotSent(f"does not fit the contract: {unfit.field or unfit.code}")
         if not await self._begin(sending, hashlib.sha256(out.body).hexdigest()):
             fresh = await self.journal.operations.get(op.operation_id)
             verdict = None if fresh is None else await self.journalled(fresh)

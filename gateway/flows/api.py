@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gateway.flows.house import House
 from gateway.flows.runner import Ending, Flow, Reply
 from gateway.journal.exchanges import Exchange
+from gateway.model import exact_json
 from gateway.model.refusals import Refusal
 from gateway.model.registry import Role
 
@@ -90,12 +91,13 @@ class Endpoint:
 
 def pack_call(caller: Caller, path: Mapping[str, str], query: Mapping[str, str], body: Any) -> bytes:
     """A call as the journal keeps it, so that the flow can run again."""
-    return orjson.dumps({"caller": caller.model_dump(), "path": dict(path), "query": dict(query), "body": body})
+    kept = {"caller": caller.model_dump(), "path": dict(path), "query": dict(query), "body": body}
+    return exact_json.dumps(kept).encode()
 
 
 def unpack_call(endpoint: Endpoint, kept: bytes) -> ApiCall:
     """A call from its journalled bytes. Raises Refusal INVALID_FIELD naming the field."""
-    raw = orjson.loads(kept)
+    raw = exact_json.loads(kept)  # a number keeps its digits: national inputs travel inside
     body = raw["body"]
     if endpoint.body is not None:
         try:

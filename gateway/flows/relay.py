@@ -14,6 +14,7 @@ from gateway.delivery.delivery import Order
 from gateway.flows import signing_in
 from gateway.flows.credit import hooks
 from gateway.flows.house import House
+from gateway.flows.recovering import DONE_BEFORE, answer_lost_before
 from gateway.flows.runner import Ending, Reply
 from gateway.flows.settling import Declined, Outcome, Pending, Reversed, Settled, Unsent, cancel, original_of, settle
 from gateway.journal.entities import Act, Entity
@@ -48,7 +49,7 @@ async def national(house: House, exchange: Exchange, body: bytes) -> Reply:
         return await _settlement(house, exchange, message, act)
     if message.infno in CANCEL:
         return await _cancellation(house, exchange, message, act)
-    return await _plain(house, exchange, message)
+    return await _plain(house, exchange, message, act)
 
 
 def refused(exchange: Exchange, refusal: Refusal) -> Reply:
@@ -59,7 +60,7 @@ def refused(exchange: Exchange, refusal: Refusal) -> Reply:
     return Reply(200, answer.model_dump_json().encode(), refusal.code, Ending.RELEASED)
 
 
-async def _plain(house: House, exchange: Exchange, message: NationalMessage) -> Reply:
+async def _plain(house: House, exchange: Exchange, message: NationalMessage, act: Act) -> Reply:
     """Queries, registrations, fees: relayed under their declared guarantee."""
     subject = message.mdtrt_id or message.psn_no or message.msgid
     closing = _Closing(house, exchange, message.infno)
@@ -74,8 +75,9 @@ async def _plain(house: House, exchange: Exchange, message: NationalMessage) -> 
         case Done(reply):
             await _after_plain(house, exchange, message, reply)
             return _platform(reply)
-        case Refused(_, _, reply) if reply is not None:
-            return _platform(reply)
+        case Refused(code, _, reply) if reply is not None:
+            lost = await answer_lost_before(house, message, act, code)
+            return _platform(reply) if lost is None else Reply(200, lost.model_dump_json().encode(), "recovered")
         case Refused(code):
             raise Refusal(code)
         case NotSent():
@@ -97,7 +99,8 @@ class _Closing:
     def __call__(self, verdict: Verdict[NationalReply]) -> Unit | None:
         """What becomes durable with the verdict."""
         said = verdict.reply if isinstance(verdict, Done | Refused) else None
-        if not self._at_once or said is None:
+        done_before = isinstance(verdict, Refused) and verdict.code in DONE_BEFORE
+        if not self._at_once or said is None or done_before:
             return None
         self.reply = _platform(said)
         unit = Unit()
@@ -165,7 +168,7 @@ async def _reversal(house: House, exchange: Exchange, message: NationalMessage, 
     if claim is not None and claim.state in ("SENT", "UNKNOWN", "RECON_PENDING"):
         raise Refusal("IN_PROGRESS", f"{claim.state}", state=claim.state)
     message = await signing_in.completed(house, message, exchange.exchange_id)
-    reply = await _plain(house, exchange, message)
+    reply = await _plain(house, exchange, message, act)
     if claim is not None and claim.state in ("ACCEPTED", "RECONCILED", "RECON_DIFF") and reply.outcome == "ok":
         await _reversed_by_his(house, claim, act)
     return reply

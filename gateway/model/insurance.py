@@ -118,4 +118,5 @@ class NationalAnswer(InsuranceModel):
     detail: str = ""
     field: str = ""
     exchange_id: str = ""
+    output: Mapping[str, Any] | None = None  # what a lost answer of the platform said, found by a query
     cancelled: Settlement | None = None  # a cancellation whose own answer was lost; the door words it

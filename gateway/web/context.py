@@ -13,6 +13,7 @@ from gateway.flows.house import House
 from gateway.flows.runner import Runner
 from gateway.flows.scheduler import Scheduler
 from gateway.model.clock import SandboxClock
+from gateway.model.fieldmap import FieldMap
 from gateway.model.probe import CrashProbe
 from gateway.model.registry import Client
 from gateway.settings import Settings
@@ -30,7 +31,8 @@ class Desk:
     metrics: Metrics
     endpoints: tuple[Endpoint, ...]
     clients: Mapping[str, Client]  # by token
-    doors: Mapping[str, Any]  # by adapter: his_json, bank_soap
+    doors: Mapping[str, Any]  # by adapter: his_json, his_soap, bank_soap
+    maps: Mapping[str, FieldMap] = field(default_factory=dict)  # field maps of HIS vendors, by id
     probe: CrashProbe | None = None  # sandbox only
     nonces: dict[str, float] = field(default_factory=dict)
     in_flight: dict[str, int] = field(default_factory=dict)

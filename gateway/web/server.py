@@ -11,7 +11,7 @@ from aiohttp import web
 
 from gateway.model.ids import new_id
 from gateway.model.refusals import Refusal
-from gateway.web import bank, health, national, openapi, sandbox, v1
+from gateway.web import bank, health, national, openapi, sandbox, soap_his, v1
 from gateway.web.context import DESK, EXCHANGE_ID, Desk
 from gateway.web.problems import problem
 
@@ -29,6 +29,8 @@ def build(desk: Desk) -> web.Application:
     app.router.add_get("/health/ready", health.ready)
     app.router.add_get("/metrics", health.metrics)
     app.router.add_post(f"{desk.doors['his_json'].prefix}/{{path:.+}}", national.national)
+    app.router.add_get("/soap/his", soap_his.contract)
+    app.router.add_post("/soap/his", soap_his.call)
     app.router.add_get("/soap/bank/{bank}", bank.wsdl)
     app.router.add_post("/soap/bank/{bank}", bank.push)
     for endpoint in desk.endpoints:
@@ -108,6 +110,8 @@ def _own(request: web.Request, refusal: Refusal) -> web.Response:
     if door == national.DOOR:
         status, body = desk.doors[door].reply_to(refusal, request[EXCHANGE_ID])
         return web.Response(status=status, body=body, content_type="application/json", charset="utf-8")
+    if door == soap_his.DOOR:
+        return soap_his.fault(request, refusal)
     if door == bank.DOOR:
         kind = request.headers.get("Content-Type", "")
         status, body = desk.doors[door].fault_for(refusal, request[EXCHANGE_ID], kind)
@@ -120,6 +124,8 @@ def _door(path: str) -> str:
         return ""
     if path.startswith("/fsi/"):
         return national.DOOR
+    if path == "/soap/his":
+        return soap_his.DOOR
     if path.startswith("/soap/bank"):
         return bank.DOOR
     return v1.DOOR if path.startswith("/v1") else ""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-import orjson
 from aiohttp import web
 
 from gateway.flows.api import Caller, Endpoint, pack_call, render, unpack_call
 from gateway.flows.runner import Ending, Handled, KeyReused, Reply
 from gateway.journal.exchanges import Arrival, Exchange
 from gateway.journal.store import StoreUnavailable
+from gateway.model import exact_json
 from gateway.model.refusals import Refusal
 from gateway.web.auth import bearer
 from gateway.web.context import DESK, EXCHANGE_ID, Desk
@@ -77,7 +78,7 @@ async def _write(request: web.Request, desk: Desk, endpoint: Endpoint, caller: C
     try:
         handled = await desk.runner.handle(arrival)
     except KeyReused as reused:
-        differences = _differences(orjson.loads(reused.first), orjson.loads(call))
+        differences = _differences(exact_json.loads(reused.first), exact_json.loads(call))
         raise Refusal("IDEMPOTENCY_KEY_REUSED", ", ".join(differences), differences=differences) from None
     return _answer(request, desk, handled)
 
@@ -99,8 +100,8 @@ async def _json(request: web.Request) -> Any:
     if not raw:
         return {}
     try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        body = exact_json.loads(raw, unique=True)
+    except exact_json.NotJson:
         raise Refusal("MALFORMED") from None
     if not isinstance(body, dict):
         raise Refusal("MALFORMED", "a JSON object is expected")
@@ -108,8 +109,8 @@ async def _json(request: web.Request) -> Any:
 
 
 def _fingerprint(endpoint: Endpoint, path: Mapping[str, str], body: Any) -> str:
-    content = [endpoint.flow, dict(path), body]
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    content = json.dumps([endpoint.flow, dict(path), body], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:

@@ -56,16 +56,17 @@ class Case:
 
     async def holds(self, *states: str) -> list[Entity]:
         """The visit's holds in these states (all without any), oldest first."""
-        found = await self.house.journal.entities.find(
-            "hold", "visit_id = :visit", order="created_at, id", visit=self.visit.id
-        )
-        return [hold for hold in found if not states or hold.state in states]
+        found = await self.house.journal.entities.find("hold", "visit_id = :visit", visit=self.visit.id)
+        return [hold for hold in in_order(found) if not states or hold.state in states]
 
     async def charges(self) -> list[Entity]:
         """The visit's charges and refunds, oldest first."""
-        return await self.house.journal.entities.find(
-            "charge", "visit_id = :visit", order="created_at, id", visit=self.visit.id
-        )
+        return in_order(await self.house.journal.entities.find("charge", "visit_id = :visit", visit=self.visit.id))
+
+
+def in_order(found: list[Entity]) -> list[Entity]:
+    """As they were made: by their place in the visit, since a clock may stand still."""
+    return sorted(found, key=lambda thing: (thing["seq"], thing.created_at, thing.id))
 
 
 async def load(house: House, visit_id: str, act: Act) -> Case:

@@ -35,7 +35,7 @@ from gateway.model.verdict import Accepted, Done, NotSent, Refused, Unknown, Ver
 
 WITHHOLD, CAPTURE, EXTRA = "WITHHOLD", "CAPTURE", "EXTRA"
 OPERATION: Final = {WITHHOLD: "Withhold", EXTRA: "Withhold", CAPTURE: "CompletePreAuthorisation"}
-PURPOSE: Final = "信用就医自付费用"
+PURPOSE: Final = "HSPC"  # ISO purpose code: hospital care, and nothing more (R-056)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ async def plan(case: Case) -> None:
 
 
 async def _decide(case: Case) -> Decision[ChargePlan]:
-    holds = [Hold(hold.id, left(hold), from_micros(hold.created_at)) for hold in await reserving.deposits_held(case)]
+    holds = [Hold(hold.id, left(hold), from_micros(hold["seq"])) for hold in await reserving.deposits_held(case)]
     money = figures(case.visit, (), await case.charges())
     paid = money.charged_fen + money.topup_fen + money.other_fen
     return plan_charge(money.cash_fen, holds, await _room(case), case.profile, paid_fen=paid)
@@ -111,17 +111,18 @@ async def _journal(case: Case, decision: Decision[ChargePlan]) -> None:
     settle["reasons"] = [*settle.get("reasons", []), *kept(decision.reasons)]
     moved = case.house.journal.entities.move(unit, case.visit, "planned", case.act, data={"settle": settle})
     await reserving.resize(case, unit, extra)
-    for capture in wanted.captures:
-        if capture.capture_fen:
-            await _create(case, unit, CAPTURE, capture.capture_fen, capture.hold_id)
+    charges = await case.charges()
+    parts = [(CAPTURE, capture.capture_fen, capture.hold_id) for capture in wanted.captures if capture.capture_fen]
     if extra:
-        first = not wanted.captures and not any(net(charge) for charge in await case.charges())
-        await _create(case, unit, WITHHOLD if first else EXTRA, extra, "")
+        first = not wanted.captures and not any(net(charge) for charge in charges)
+        parts.append((WITHHOLD if first else EXTRA, extra, ""))
+    for place, part in enumerate(parts):
+        await _create(case, unit, len(charges) + place, *part)
     case.house.journal.explain(unit, case.act.exchange_id, moved.id, decision.reasons)
     await case.house.journal.commit(unit)
 
 
-async def _create(case: Case, unit: Unit, kind: str, amount_fen: int, hold_id: str) -> None:
+async def _create(case: Case, unit: Unit, seq: int, kind: str, amount_fen: int, hold_id: str) -> None:
     """A charge, CREATED. V4: the settlement's one charge of this kind (and hold), by a unique index."""
     settle, settlement = case.visit["settle"], case.visit["settlement"]
     charge_no = derive_number("CH", case.visit.id, settle["in"], kind, hold_id, length=26)
@@ -135,7 +136,7 @@ async def _create(case: Case, unit: Unit, kind: str, amount_fen: int, hold_id: s
             "counted_for": counted_for, "amount_fen": amount_fen, "refunded_fen": 0,
         },
         data={
-            "round": settle["in"], "hold_id": hold_id, "setl_id": settlement["setl_id"],
+            "seq": seq, "round": settle["in"], "hold_id": hold_id, "setl_id": settlement["setl_id"],
             "bill_no": settlement.get("bill_no") or settlement["setl_id"],
             "linked_to": await _former(case, kind),
         },

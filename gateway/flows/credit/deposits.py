@@ -89,7 +89,8 @@ async def ask_for(case: Case, hold_id: str, amount_fen: int, data: dict[str, Any
                 "amount_fen": amount_fen, "captured_fen": 0, "released_fen": 0,
             },
             data={
-                "serial": derive_number("PA", hold_id, length=banking.SERIAL), "asked_in": case.act.exchange_id, **data,
+                "serial": derive_number("PA", hold_id, length=banking.SERIAL), "asked_in": case.act.exchange_id,
+                "seq": len(await fresh.holds()), **data,
             },
         )  # fmt: skip
         fresh.house.journal.move_line(

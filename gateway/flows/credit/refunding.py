@@ -85,7 +85,9 @@ async def _refund_of(case: Case, charge: Entity, amount_fen: int, why: str) -> E
             "serial": derive_number("RS", refund_no, length=banking.SERIAL), "charge_kind": REFUND,
             "counted_for": None, "amount_fen": amount_fen, "refunded_fen": 0,
         },
-        data={"round": why, "refund_of": charge.id, "hold_id": "", "expected": kind},
+        data={
+            "seq": len(await case.charges()), "round": why, "refund_of": charge.id, "hold_id": "", "expected": kind,
+        },
     )  # fmt: skip
     case.house.journal.explain(unit, case.act.exchange_id, case.visit.id, decision.reasons)
     try:

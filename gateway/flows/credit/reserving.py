@@ -45,14 +45,15 @@ async def resize(case: Case, unit: Unit, target_fen: int) -> None:
     if current is not None:
         entities.move(unit, current, "resized", case.act, columns={"amount_fen": target_fen})
     else:
-        count = len([hold for hold in await case.holds() if hold["hold_kind"] == LEGS])
+        seq = len(await case.holds())
         entities.create(
-            unit, "hold", derive_number("HL", case.visit.id, count, length=26), "reserved", case.act,
+            unit, "hold", derive_number("HL", case.visit.id, seq, length=26), "reserved", case.act,
             hospital=case.visit.hospital,
             columns={
                 "visit_id": case.visit.id, "agreement_id": case.agreement.id, "hold_kind": LEGS,
                 "amount_fen": target_fen, "captured_fen": 0, "released_fen": 0,
             },
+            data={"seq": seq},
         )  # fmt: skip
     delta = target_fen - held
     case.house.journal.move_line(

@@ -26,7 +26,7 @@ from gateway.journal.exchanges import Exchange
 from gateway.journal.store import Unit
 from gateway.model.insurance import NationalMessage, Settlement
 from gateway.model.money import InvalidAmount, format_yuan, parse_yuan
-from gateway.model.refusals import Refusal, dictionary
+from gateway.model.refusals import Refusal
 
 PATIENCE: Final = 15.0  # real seconds that /v1 waits for an insurance outcome to become certain
 FROM: Final = frozenset({"OPEN", "HELD", "LAPSED", "HOLD_PENDING", "REVERSED"})
@@ -197,16 +197,13 @@ async def _insurance_said(case: Case, outcome: Outcome, exchange_id: str) -> Cas
     await not_insured(case, exchange_id)
     match outcome:
         case Declined(_, code, reply):
-            raise Refusal(_known(code), "" if reply is None else reply.err_msg, platform_code=code)
+            said = "" if reply is None else reply.err_msg
+            raise Refusal("INVALID_FIELD", said, field="input", platform_code=code)
         case Unsent():
             raise Refusal("PLATFORM_UNAVAILABLE", message_of(case))
         case Reversed():
             raise Refusal("SETTLEMENT_REVERSED", message_of(case))
     return case
-
-
-def _known(code: str) -> str:
-    return code if code in dictionary() else "ILLEGAL_STATE"
 
 
 def message_of(case: Case) -> str:

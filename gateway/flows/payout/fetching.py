@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Final
 
 from gateway.delivery.delivery import Order
 from gateway.flows.house import House
-from gateway.flows.payout.jobs import business_day
+from gateway.flows.payout.jobs import DAY, business_day
 from gateway.flows.payout.orders import unsettled
 from gateway.flows.payout.outcomes import RECEIPT_INTERVAL, RECEIPTS
 from gateway.flows.payout.receipts import take_receipt
@@ -15,24 +17,34 @@ from gateway.journal.agenda import Due
 from gateway.journal.entities import Act, Entity
 from gateway.journal.store import Unit
 from gateway.model.bank import GetReceipt, ReceiptReply
+from gateway.model.clock import SHANGHAI
 from gateway.model.ids import new_id
 from gateway.model.verdict import Done
 
 AT_ONCE: Final = 8
+HOURLY_FOR: Final = timedelta(days=7)  # after that a receipt is asked for once a day
+DAILY_AT: Final = 8
 
 
 async def receipts_due(house: House, due: Due) -> None:
     """Ask for the receipt of every order of an agency that has none; again in an hour while there is one."""
     act = Act("job:payout.receipts", due.subject)
-    await fetch_all(house, due.subject, act)
+    waiting = await unsettled(house, due.subject, business_day(house))
+    young = [order for order in waiting if _is_young(house, order)]
+    daily = not young or house.clock.now().astimezone(SHANGHAI).hour == DAILY_AT
+    await fetch_all(house, waiting if daily else young, act)
     if await unsettled(house, due.subject, business_day(house)):
         unit = Unit()
-        at = house.clock.now() + RECEIPT_INTERVAL
+        at = house.clock.now() + (RECEIPT_INTERVAL if young else DAY)
         house.journal.agenda.schedule(unit, RECEIPTS, due.subject, at)
         await house.journal.commit(unit)
 
 
-async def fetch_all(house: House, agency_id: str, act: Act) -> None:
+def _is_young(house: House, order: Entity) -> bool:
+    return date.fromisoformat(order["pay_date"]) >= business_day(house) - HOURLY_FOR
+
+
+async def fetch_all(house: House, orders: Sequence[Entity], act: Act) -> None:
     """Fetch what is missing, a few at a time."""
     places = asyncio.Semaphore(AT_ONCE)
 
@@ -40,7 +52,7 @@ async def fetch_all(house: House, agency_id: str, act: Act) -> None:
         async with places:
             await fetch_receipt(house, order, act)
 
-    await asyncio.gather(*(one(order) for order in await unsettled(house, agency_id, business_day(house))))
+    await asyncio.gather(*(one(order) for order in orders))
 
 
 async def fetch_receipt(house: House, order: Entity, act: Act) -> None:

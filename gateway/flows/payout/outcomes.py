@@ -47,12 +47,15 @@ async def go_on(house: House, subject: str) -> None:
     await conclude(house, summary_no, batch_no, Act("system", subject))
 
 
-async def conclude(house: House, summary_no: str, batch_no: str, act: Act) -> None:
-    """Let the journalled verdict of a batch become the state of its orders; nothing while it has none."""
-    await keep_going(partial(_conclude, house, summary_no, batch_no, act))
+async def conclude(house: House, summary_no: str, batch_no: str, act: Act, *, watch: bool = True) -> None:
+    """Let the journalled verdict of a batch become the state of its orders; nothing while it has none.
+
+    ``watch``: statuses and receipts are asked for from now on.
+    """
+    await keep_going(partial(_conclude, house, summary_no, batch_no, act, watch))
 
 
-async def _conclude(house: House, summary_no: str, batch_no: str, act: Act) -> None:
+async def _conclude(house: House, summary_no: str, batch_no: str, act: Act, watch: bool) -> None:
     summary = await summary_of(house, summary_no)
     orders = [order for order in await orders_of(house, summary_no) if order["batch_no"] == batch_no]
     op = await operation_of(house, summary, orders)
@@ -65,13 +68,12 @@ async def _conclude(house: House, summary_no: str, batch_no: str, act: Act) -> N
             await _not_sent(unit, house, summary, orders, op, act)
         case Refused(code, text):
             await _refused(unit, house, orders, code, text, act)
-            _ask_for_receipts(unit, house, summary)
         case Unknown():
             await _each(unit, house, orders, "none", act)
-            _watch(unit, house, summary)
         case Accepted(reply) | Done(reply):
             await _rejected_singly(unit, house, orders, reply, act)
-            _watch(unit, house, summary)
+    if watch and not isinstance(verdict, NotSent):
+        _watch(unit, house, summary)
     if unit:
         await house.journal.commit(unit)
 
@@ -143,9 +145,6 @@ async def _rejected_singly(unit: Unit, house: House, orders: list[Entity], reply
 
 def _watch(unit: Unit, house: House, summary: Entity) -> None:
     """Add the polls for statuses and the hourly question for receipts."""
-    house.journal.agenda.schedule(unit, STATUS, summary.id, house.clock.now() + FIRST_POLL, {"n": 0})
-    _ask_for_receipts(unit, house, summary)
-
-
-def _ask_for_receipts(unit: Unit, house: House, summary: Entity) -> None:
-    add_if_absent(unit, RECEIPTS, summary["agency"], house.clock.now() + RECEIPT_INTERVAL, {})
+    now = house.clock.now()
+    house.journal.agenda.schedule(unit, STATUS, summary.id, now + FIRST_POLL, {"n": 0})
+    add_if_absent(unit, RECEIPTS, summary["agency"], now + RECEIPT_INTERVAL, {})

@@ -47,7 +47,7 @@ async def refresh(house: House, summary_no: str, act: Act) -> None:
     summary = await summary_of(house, summary_no)
     bank = house.agencies[summary["agency"]].bank
     for batch_no in sorted({order["batch_no"] for order in sent}):
-        await conclude(house, summary_no, batch_no, act)
+        await conclude(house, summary_no, batch_no, act, watch=False)
         reply = await _ask(house, bank, batch_no, summary_no, act)
         if reply is not None and reply.found:
             await keep_going(partial(_note, house, summary_no, batch_no, reply, act))

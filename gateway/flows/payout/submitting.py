@@ -31,6 +31,7 @@ from gateway.model.bank import Account, PayoutRecord, SubmitPayoutBatch
 from gateway.model.clock import to_micros
 from gateway.model.refusals import Refusal
 
+PURPOSE: Final = "GOVI"  # ISO purpose code: government insurance
 RETRY: Final = timedelta(seconds=60)
 TOO_LATE: Final = "P7"
 CLAIM_LEFT: Final = "claims are payable"
@@ -239,7 +240,7 @@ def _request(summary: Entity, batch_no: str, orders: Sequence[Entity]) -> Submit
     records = tuple(
         PayoutRecord(
             record_no=number, rec_serial=order.id, payee=Account.model_validate(order.sealed["payee"]),
-            amount_fen=order["sum_fen"], hospital_code=order.hospital, purpose=f"医保基金日拨付{order['biz_date']}",
+            amount_fen=order["sum_fen"], hospital_code=order.hospital, purpose=PURPOSE,
         )
         for number, order in enumerate(sorted(orders, key=lambda order: order.id), start=1)
     )  # fmt: skip
