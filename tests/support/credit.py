@@ -257,7 +257,7 @@ class Window:
 
     async def entities(self, kind: str) -> list[Entity]:
         """Everything of a kind."""
-        return await self.site.house.journal.entities.find(kind, order="created_at, id")
+        return await self.site.house.journal.entities.find(kind)
 
     async def tasks(self) -> list[str]:
         """Kinds of the tasks that are open."""
