@@ -96,16 +96,17 @@ class KeyFiles:
 
     def _wsse(self) -> WsseKeys:
         key, own = self._private(), _certificate(self.sign_cert)
-        if own.public_key() != key.public_key():
+        if _public(self.sign_cert, own) != key.public_key():
             raise KeysUnusable(f"{self.sign_cert.name} is not the certificate of {self.sign_key.name}")
         peers = [_certificate(path) for path in self.peer_certs]
         for path, peer in zip(self.peer_certs, peers, strict=True):
-            _require_strong(path, peer.public_key())
+            _require_strong(path, _public(path, peer))
         return WsseKeys(key, own, {peer.public_bytes(Encoding.DER): peer for peer in peers})
 
     def _private(self) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+        content = _read(self.sign_key)
         try:
-            key = load_pem_private_key(_read(self.sign_key), self.password)
+            key = load_pem_private_key(content, self.password)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise KeysUnusable(f"{self.sign_key.name}: {type(error).__name__}") from None
         if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
@@ -132,12 +133,18 @@ def _read(path: Path) -> bytes:
 
 
 def _certificate(path: Path) -> x509.Certificate:
+    content = _read(path)
     try:
-        found = x509.load_pem_x509_certificate(_read(path))
-        found.public_bytes(Encoding.DER)
+        return x509.load_pem_x509_certificate(content)
     except ValueError:
         raise KeysUnusable(f"{path.name}: no certificate") from None
-    return found
+
+
+def _public(path: Path, certificate: x509.Certificate) -> object:
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeysUnusable(f"{path.name}: {type(error).__name__}") from None
 
 
 def _require_strong(path: Path, key: object) -> None:
