@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from gateway.flows import bank_inbound, callbacks, credit, payout, recon
+from gateway.flows import bank_inbound, callbacks, credit, desk, payout, recon
 from gateway.flows.api import Endpoint
 from gateway.flows.house import House
 from gateway.flows.runner import Flow
@@ -13,7 +13,12 @@ from gateway.flows.scheduler import Handler
 
 Continuation = Callable[[House, str], Awaitable[None]]
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*credit.ENDPOINTS, *payout.ENDPOINTS, *recon.ENDPOINTS)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *credit.ENDPOINTS,
+    *payout.ENDPOINTS,
+    *recon.ENDPOINTS,
+    *desk.ENDPOINTS,
+)
 FLOWS: Final[Mapping[str, Flow]] = {**bank_inbound.FLOWS}
 DUE: Final[Mapping[str, Handler]] = {**credit.DUE, **payout.DUE, **recon.DUE, **callbacks.DUE}
 CONTINUATIONS: Final[Mapping[str, Continuation]] = {**credit.CONTINUATIONS, **payout.CONTINUATIONS}
