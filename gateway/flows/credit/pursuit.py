@@ -62,7 +62,7 @@ async def _step(case: Case) -> bool:
 
 async def _before_settling(case: Case) -> bool:
     """Holds that are being asked for, then holds that are being given up."""
-    if await _ask_after_holds(case):
+    if await _ask_after_holds(case) or await _follow_releases(case):
         return True
     if case.visit.get("leaving") or case.visit.get("closing"):
         return await _close(case)
@@ -77,6 +77,17 @@ async def _ask_after_holds(case: Case) -> bool:
         changed = changed or after.state != hold.state
         if after.get("renews") and after.state in ("HELD", "REFUSED"):
             await renewing.renew(case.house, after["renews"])
+    return changed
+
+
+async def _follow_releases(case: Case) -> bool:
+    """Voids under way, of holds that are being renewed; True when one has come through."""
+    changed = False
+    for hold in await case.holds("RELEASING"):
+        if await deposits.give_up(case, hold):
+            changed = True
+            if hold.get("renewing"):
+                await renewing.renew(case.house, hold.id)
     return changed
 
 
