@@ -14,6 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.model.fieldmap import FieldMap
+from gateway.model.fieldmap_file import MapError, load_maps
 from gateway.model.keys import UNSIGNED, KeyFiles
 from gateway.model.profile import Profiles, load_all
 from gateway.model.registry import Agency, Client, Hospital
@@ -37,9 +39,10 @@ class Listen(Part):
 
 
 class Mappings(Part):
-    """Which localities are in force; empty means all that are shipped."""
+    """Which localities are in force; empty means all that are shipped. ``his``: a folder of own field maps."""
 
     localities: tuple[str, ...] = ()
+    his: Path | None = None
 
 
 class CounterpartSettings(Part):
@@ -110,6 +113,18 @@ class Settings(BaseSettings):
         """The locality profiles in force. Raises ProfileError."""
         wanted = set(self.mappings.localities)
         return Profiles(profile for profile in load_all() if not wanted or profile.id in wanted)
+
+    def field_maps(self) -> Mapping[str, FieldMap]:
+        """The field maps of HIS vendors by id. Raises SettingsError for a faulty map, or a hospital's that is none."""
+        try:
+            maps = load_maps(self.mappings.his)
+        except MapError as error:
+            raise SettingsError(str(error)) from error
+        wanted = [(hospital.code, hospital.map) for hospital in self.hospitals if hospital.map]
+        lacking = [f"hospitals.{code}.map: no field map {name!r}" for code, name in wanted if name not in maps]
+        if lacking:
+            raise SettingsError("\n".join(lacking))
+        return maps
 
     @classmethod
     def settings_customise_sources(

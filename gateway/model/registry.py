@@ -28,6 +28,7 @@ class Hospital(RegistryModel):
     paasid: str
     token: SecretStr
     callback_url: str = ""
+    map: str = ""  # the field map of its HIS vendor, where its messages are not national
     account: Account
 
 
