@@ -50,6 +50,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Listen.host": "address to listen on",
     "Listen.port": "port to listen on",
     "Mappings.localities": "ids of the profiles in force; empty: all that are shipped",
+    "Mappings.his": "folder with field maps of your own; of two with one id yours wins over the shipped one",
     "Limits.body": "largest request in bytes, receipts aside",
     "Limits.receipt_body": "largest request at the banks' door in bytes",
     "Limits.in_flight": "requests under way at once; more are answered `OVERLOADED`",
@@ -69,7 +70,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Hospital.level": "1, 2 or 3",
     "Hospital.paasid": "`x-tif-paasid` it signs with",
     "Hospital.token": "secret of its signature, and its bearer token on `/v1`",
-    "Hospital.callback_url": "where events are posted; empty: it is told nothing",
+    "Hospital.callback_url": "where events are posted, signed with its token unless the counterpart `his_callback` "
+    "has a `secret`; empty: it is told nothing",
+    "Hospital.map": "id of its HIS vendor's field map, where its messages are not national",
     "Hospital.account": "account that payouts and charges go to",
     "Agency.id": "id used in the numbers of summaries and orders: never change it",
     "Agency.pool_area": "pooling area it pays for",
