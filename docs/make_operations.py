@@ -35,7 +35,7 @@ PARTS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
 MEANINGS: Final[Mapping[str, str]] = {
     "Settings.sandbox": "mounts `/sandbox/*`, makes the clock movable, arms the crash probe; never in production",
     "Settings.store": "`sqlite:///<absolute path>` or `postgresql://…`",
-    "Settings.data_dir": "folder for what is neither store nor log",
+    "Settings.data_dir": "folder of the installation; nothing but the store's file has to be there",
     "Settings.vault_key_file": "file with 32 random bytes in Base64: the key of bodies and sealed personal data",
     "Settings.clock_file": "sandbox only: the business clock, shared with the simulators",
     "Settings.clock_start": "sandbox only: business time of a first start",
@@ -54,7 +54,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Limits.body": "largest request in bytes, receipts aside",
     "Limits.receipt_body": "largest request at the banks' door in bytes",
     "Limits.in_flight": "requests under way at once; more are answered `OVERLOADED`",
-    "Limits.per_hospital": "requests of one hospital under way at once",
+    "Limits.per_hospital": "read, not applied: `in_flight` bounds all hospitals together",
     "CounterpartSettings.adapter": "entry point of `xinyi.adapters`",
     "CounterpartSettings.url": "base address of the partner",
     "CounterpartSettings.credentials": "what the adapter's codec needs; never printed",
