@@ -35,7 +35,7 @@ PARTS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
 MEANINGS: Final[Mapping[str, str]] = {
     "Settings.sandbox": "mounts `/sandbox/*`, makes the clock movable, arms the crash probe; never in production",
     "Settings.store": "`sqlite:///<absolute path>` or `postgresql://…`",
-    "Settings.data_dir": "folder of the installation; nothing but the store's file has to be there",
+    "Settings.data_dir": "folder of the installation; the gateway itself keeps nothing there",
     "Settings.vault_key_file": "file with 32 random bytes in Base64: the key of bodies and sealed personal data",
     "Settings.clock_file": "sandbox only: the business clock, shared with the simulators",
     "Settings.clock_start": "sandbox only: business time of a first start",
