@@ -157,6 +157,7 @@ class CrashingStore:
         self.commits = 0
         self.die_at: int | None = None
         self.after = False
+        self.dead = False
 
     @property
     def name(self) -> str:
@@ -171,24 +172,38 @@ class CrashingStore:
 
     async def commit(self, unit: Any) -> Any:
         """The n-th commit kills."""
+        self._must_live()
         self.commits += 1
-        if self.die_at == self.commits and not self.after:
-            raise Killed(f"before commit {self.commits}")
+        here = self.die_at == self.commits
+        if here and not self.after:
+            self._die()
         done = await self._inner.commit(unit)
-        if self.die_at == self.commits:
-            raise Killed(f"after commit {self.commits}")
+        if here:
+            self._die()
         return done
+
+    def _die(self) -> None:
+        self.dead = True
+        raise Killed(f"commit {self.commits}")
+
+    def _must_live(self) -> None:
+        """Other tasks of a dead process do nothing either."""
+        if self.dead:
+            raise Killed("dead already")
 
     async def rows(self, sql: str, params: Any = None) -> Any:
         """Read."""
+        self._must_live()
         return await self._inner.rows(sql, params)
 
     async def row(self, sql: str, params: Any = None) -> Any:
         """Read one."""
+        self._must_live()
         return await self._inner.row(sql, params)
 
     async def claim_due(self, now: int, real_now: int, lease_until: int, owner: str, limit: int) -> Any:
         """Take due rows."""
+        self._must_live()
         return await self._inner.claim_due(now, real_now, lease_until, owner, limit)
 
 

@@ -163,9 +163,7 @@ class PayoutBank:
         """QueryPayoutBatch for a batch."""
         if operation != "SubmitPayoutBatch":
             return None
-        from gateway.model.ids import new_id
-
-        return "QueryPayoutBatch", words.QueryPayoutBatch(serial=new_id("Q"), batch_no=request.serial)
+        return "QueryPayoutBatch", words.QueryPayoutBatch(serial=f"Q{request.serial}", batch_no=request.serial)
 
     def resolve(self, operation: str, request: Any, answer: Verdict[Any]) -> Verdict[Any] | None:
         """Found: the bank has it. Not found: it never came."""

@@ -66,7 +66,7 @@ def mark_ready(unit: Unit, house: House, claim_area: str, setl_date: str, hospit
     unit.run(
         "INSERT INTO payout_ready (pool_area, setl_date, hospital, marked_at) "
         "VALUES (:area, :day, :hospital, :at) "
-        "ON CONFLICT (pool_area, setl_date, hospital) DO UPDATE SET marked_at = excluded.marked_at",
+        "ON CONFLICT (pool_area, setl_date, hospital) DO UPDATE SET marked_at = payout_ready.marked_at + 1",
         {"area": claim_area, "day": setl_date, "hospital": hospital, "at": to_micros(house.clock.now())},
     )
 

@@ -1,7 +1,7 @@
 """Reconciliation by totals (3201): yesterday's settlements, group by group, against the platform's (R-115, U3).
 
 Every morning each hospital's dates with unreconciled settlements are asked about, yesterday's and older ones that were
-not EQUAL. Settlements change first, their group last: a run that was cut off asks again and comes to the same end.
+not EQUAL. A run that was cut off leaves some of them unreconciled, so it asks again and comes to the same end.
 """
 
 from __future__ import annotations
@@ -153,9 +153,11 @@ async def _ask(
     if reply is None:
         return False
     equal = reply.stmt_rslt == EQUAL
-    await _move_claims(house, [claim.id for claim in claims], "matched" if equal else "differs", act)
     found: dict[str, Any] = {"ours": totals.shown(), "theirs": reply.stmt_text, "hosp_lv": hosp_lv, "decisions": []}
-    await keep_going(partial(_conclude, house, key, claims[0]["pool_area"], found, equal, act))
+    parts = [claims[start : start + _CHUNK] for start in range(0, len(claims), _CHUNK)]
+    for part in parts:
+        result = found if part is parts[-1] else None
+        await keep_going(partial(_write, house, key, [claim.id for claim in part], equal, result, act))
     return True
 
 
@@ -195,42 +197,42 @@ async def _message(house: House, key: GroupKey, totals: Totals, run: str) -> Nat
     return await signing_in.completed(house, message, f"{run}|{key.hospital}")
 
 
-async def _move_claims(house: House, claim_ids: Sequence[str], event: str, act: Act) -> None:
-    """Every settlement the event applies to, a few hundred in a commit; a lost race reads its part again."""
-    for start in range(0, len(claim_ids), _CHUNK):
-        await keep_going(partial(_move_chunk, house, claim_ids[start : start + _CHUNK], event, act))
+async def _write(
+    house: House, key: GroupKey, claim_ids: Sequence[str], equal: bool, result: Mapping[str, Any] | None, act: Act
+) -> None:
+    """Part of a group's settlements and their day's mark for the build; with the last part the group's result.
 
-
-async def _move_chunk(house: House, claim_ids: Sequence[str], event: str, act: Act) -> None:
+    So whatever is cut off leaves settlements that are not reconciled, and the next run asks again.
+    """
     unit = Unit()
-    columns = {"reconciled_at": to_micros(house.clock.now())} if event == "matched" else {}
+    event, columns = ("matched", {"reconciled_at": to_micros(house.clock.now())}) if equal else ("differs", {})
     named: dict[str, Any] = {f"id{place}": claim_id for place, claim_id in enumerate(claim_ids)}
     claims = await house.journal.entities.find("claim", f"id IN ({', '.join(f':{name}' for name in named)})", **named)
     for claim in claims:
         if CLAIM.allows(claim.state, event):
             house.journal.entities.move(unit, claim, event, act, columns=columns)
+    pool_area = house.hospital(key.hospital).pool_area
+    if house.agency_of(pool_area) is not None:
+        mark_ready(unit, house, pool_area, key.setl_date, key.hospital)
+    if result is not None:
+        await _add_result(unit, house, key, result, equal, act)
     if unit:
         await house.journal.commit(unit)
 
 
-async def _conclude(
-    house: House, key: GroupKey, pool_area: str, found: Mapping[str, Any], equal: bool, act: Act
+async def _add_result(
+    unit: Unit, house: House, key: GroupKey, result: Mapping[str, Any], equal: bool, act: Act
 ) -> None:
-    """The group's result, its day marked for the build, and the task of a difference: durable together."""
-    unit = Unit()
+    """Add the group's state, and the task of a difference or its end."""
     group = await house.journal.entities.get("recon_group", key.id) or _open(unit, house, key, act)
-    group = house.journal.entities.move(unit, group, "equal" if equal else "differs", act, data=found)
-    if house.agency_of(pool_area) is not None:
-        mark_ready(unit, house, pool_area, key.setl_date, key.hospital)
+    group = house.journal.entities.move(unit, group, "equal" if equal else "differs", act, data=result)
     if equal:
         await close_task(house, unit, DIFFERS_TASK, group.id, act)
-    else:
-        due_date = (date.fromisoformat(key.setl_date) + timedelta(days=2)).isoformat()
-        await house.journal.raise_task(
-            unit, DIFFERS_TASK, group.id, act, suggested="recon.compare_details", due_date=due_date,
-            hospital=key.hospital,
-        )  # fmt: skip
-    await house.journal.commit(unit)
+        return
+    due_date = (date.fromisoformat(key.setl_date) + timedelta(days=2)).isoformat()
+    await house.journal.raise_task(
+        unit, DIFFERS_TASK, group.id, act, suggested="recon.compare_details", due_date=due_date, hospital=key.hospital
+    )
 
 
 def _open(unit: Unit, house: House, key: GroupKey, act: Act) -> Entity:
