@@ -34,15 +34,21 @@ class Letter(NamedTuple):
         return str(self.content.tag) == f"{{{self.version}}}Fault"
 
 
+def envelope_version(root: etree._Element) -> str:
+    """The SOAP namespace of an envelope. Raises Unreadable for another document."""
+    name = etree.QName(root)
+    version = name.namespace or ""
+    if name.localname != "Envelope" or version not in (SOAP11, SOAP12):
+        raise Unreadable("no SOAP envelope")
+    return version
+
+
 def open_envelope(root: etree._Element, understood: Collection[str] = ()) -> Letter:
     """Take an envelope apart. ``understood``: qualified names of header entries the channel knows.
 
     Raises Unreadable for anything but one element in one body, and for an unknown header that must be understood.
     """
-    name = etree.QName(root)
-    version = name.namespace or ""
-    if name.localname != "Envelope" or version not in (SOAP11, SOAP12):
-        raise Unreadable("no SOAP envelope")
+    version = envelope_version(root)
     parts = list(root)
     headers: tuple[etree._Element, ...] = ()
     if parts and parts[0].tag == f"{{{version}}}Header":
