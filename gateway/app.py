@@ -145,6 +145,11 @@ def _callbacks(settings: Settings, shared: Counterpart) -> Iterator[Counterpart]
             yield Counterpart(f"{CALLBACK}:{hospital.code}", shared.adapter, hospital.callback_url, credentials)
 
 
+def security_of(partner: CounterpartSettings, manifest: Manifest) -> str:
+    """wsse, sm2 or none: the settings' word, else the manifest's."""
+    return partner.security or str(manifest.capabilities.get("security", UNSIGNED))
+
+
 def _ring(name: str, partner: CounterpartSettings, manifest: Manifest) -> KeyRing | None:
     """The keys of a signed channel. Raises SettingsError: a channel that should be signed is never opened unsigned."""
 
@@ -152,7 +157,7 @@ def _ring(name: str, partner: CounterpartSettings, manifest: Manifest) -> KeyRin
         _log.error("new key files cannot be used, the former keys stay in force", counterpart=name, reason=reason)
 
     try:
-        files = partner.key_files(str(manifest.capabilities.get("security", UNSIGNED)))
+        files = partner.key_files(security_of(partner, manifest))
         return None if files is None else KeyRing(files, time.monotonic, tell)
     except (SettingsError, KeysUnusable) as error:
         raise SettingsError(f"counterparts.{name}: {error}") from None

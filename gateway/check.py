@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from gateway.app import load_adapters, security_of
+from gateway.delivery.declare import Manifest
 from gateway.journal.migrate import is_current
 from gateway.journal.vault import Vault
 from gateway.model.calendar import WorkingCalendar
 from gateway.model.clock import SHANGHAI, SystemClock
+from gateway.model.keys import UNSIGNED
 from gateway.model.profile import ProfileError
 from gateway.model.refusals import Refusal, dictionary
-from gateway.settings import Settings
+from gateway.settings import CounterpartSettings, Settings, SettingsError
 
 _REACH_SECONDS = 3.0
 
@@ -36,6 +41,7 @@ async def run_checks(settings: Settings) -> list[Line]:
     """All findings, settings first, partners last."""
     lines = [Line(True, "settings", f"{len(settings.hospitals)} hospitals, {len(settings.clients)} clients")]
     lines += list(_data(settings))
+    lines += list(signed_channels(settings))
     lines += [await _reach(name, partner.url) for name, partner in settings.counterparts.items() if partner.url]
     return lines
 
@@ -46,6 +52,29 @@ def _data(settings: Settings) -> Iterator[Line]:
     yield _try("calendar", _calendar)
     yield _try("vault key", lambda: "readable" if Vault.from_file(settings.vault_key_file) else "")
     yield _try("database", lambda: _database(settings.store))
+
+
+def signed_channels(settings: Settings) -> Iterator[Line]:
+    """Keys and certificates of the signed channels."""
+    adapters = load_adapters()
+    for name, partner in settings.counterparts.items():
+        adapter = adapters.get(partner.adapter)
+        if adapter is None:
+            yield Line(False, f"keys {name}", f"no adapter {partner.adapter!r} is installed")
+        elif security_of(partner, adapter.manifest) != UNSIGNED:
+            yield _try(f"keys {name}", partial(_channel, partner, adapter.manifest))
+
+
+def _channel(partner: CounterpartSettings, manifest: Manifest) -> str:
+    files = partner.key_files(security_of(partner, manifest))
+    if files is None:
+        return "not signed"
+    files.load()
+    ends = {name: certificate.not_valid_after_utc for name, certificate in files.certificates()}
+    ended = [name for name, end in ends.items() if end <= datetime.now(UTC)]
+    if ended:
+        raise ValueError(f"certificate has ended: {', '.join(ended)}")
+    return f"{files.security}, " + ", ".join(f"{name} until {end:%Y-%m-%d}" for name, end in ends.items())
 
 
 def _calendar() -> str:
@@ -63,7 +92,7 @@ def _database(store: str) -> str:
 def _try(subject: str, look: Callable[[], str]) -> Line:
     try:
         return Line(True, subject, look())
-    except (OSError, ValueError, ProfileError, Refusal, sa.exc.SQLAlchemyError) as error:
+    except (OSError, ValueError, ProfileError, Refusal, SettingsError, sa.exc.SQLAlchemyError) as error:
         return Line(False, subject, str(error).splitlines()[0])
 
 

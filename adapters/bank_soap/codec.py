@@ -24,7 +24,7 @@ from gateway.model.masked import Masked
 from gateway.model.refusals import Refusal
 from gateway.model.verdict import Refused, Unknown, Verdict
 
-HEAVY: Final = frozenset({"SubmitPayoutBatch", "QueryPayoutBatch"})
+HEAVY: Final = frozenset({"SubmitPayoutBatch", "QueryPayoutBatch", "GetReceipt"})
 _LIMITS: Final[Mapping[str, soap.Limits]] = MappingProxyType(
     {"SubmitPayoutBatch": soap.BATCH, "QueryPayoutBatch": soap.BATCH, "GetReceipt": soap.RECEIPT}
 )

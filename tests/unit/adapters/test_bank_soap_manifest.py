@@ -68,7 +68,7 @@ def test_the_adapter_says_what_it_can() -> None:
     assert capabilities["day_switch"] == "23:00"
     assert capabilities["max_records"] == 2000
     assert capabilities["security"] in ("wsse", "none")
-    assert ADAPTER.heavy == HEAVY == {"SubmitPayoutBatch", "QueryPayoutBatch"}
+    assert ADAPTER.heavy == HEAVY == {"SubmitPayoutBatch", "QueryPayoutBatch", "GetReceipt"}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

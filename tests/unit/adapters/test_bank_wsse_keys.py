@@ -15,8 +15,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from gateway.app import build
+from gateway.check import signed_channels as check_keys
 from gateway.model.keys import CHECK_SECONDS, KeyFiles, KeyRing, KeysUnusable, Sm2Keys, WsseKeys
-from gateway.settings import CounterpartSettings, SettingsError
+from gateway.settings import CounterpartSettings, Settings, SettingsError
 from simulators.sandbox.cast import cast
 from simulators.sandbox.keys import make_keys
 from simulators.sandbox.settings import Place, gateway_settings, simulator_arguments
@@ -258,3 +260,33 @@ def test_the_sandbox_signs_on_both_sides(tmp_path: Path) -> None:
     assert all(Path(path).exists() for path in given[1::2])
     assert given[5] == str(named.sign_cert)
     assert simulator_arguments(place, "platform") == []
+
+
+def sandbox_settings(folder: Path, **bocom: Any) -> Settings:
+    place = Place(folder)
+    make_keys(place.keys, ("gateway", "bocom"))
+    content = gateway_settings(place, cast())
+    content["counterparts"]["bocom"] |= bocom
+    return Settings(**content)
+
+
+def test_the_gateway_does_not_start_without_the_keys_of_a_signed_channel(tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere.pem"
+    with pytest.raises(SettingsError, match=r"counterparts\.bocom: .*nowhere\.pem: No such file"):
+        build(sandbox_settings(tmp_path, sign_key=str(missing)))
+    with pytest.raises(SettingsError, match=r"counterparts\.bocom: security = \"sm2\" needs"):
+        build(sandbox_settings(tmp_path, security="sm2", peer_certs=[]))
+    gateway = build(sandbox_settings(tmp_path))
+    assert gateway.desk.house.delivery.counterparts["bocom"].security == "wsse"
+    assert gateway.desk.house.delivery.counterparts["credit"].keys is None
+
+
+def test_the_check_command_has_a_line_for_each_signed_channel(tmp_path: Path) -> None:
+    good = list(check_keys(sandbox_settings(tmp_path)))
+    assert [(line.ok, line.subject) for line in good] == [(True, "keys bocom")]
+    assert good[0].detail.startswith("wsse, sign/gateway.cert.pem until 20")
+    ended = side("bocom-ended", days=-1).write(tmp_path, "ended")[1]
+    bad = [next(iter(check_keys(sandbox_settings(tmp_path, peer_certs=wrong)))) for wrong in ([str(ended)], [])]
+    assert [line.ok for line in bad] == [False, False]
+    assert bad[0].detail == "certificate has ended: peer/ended.cert.pem"
+    assert list(check_keys(sandbox_settings(tmp_path, security="none"))) == []
