@@ -46,8 +46,8 @@ async def build(
 ) -> list[str]:
     """Build a summary for every settlement date whose pay date has come; returns their numbers.
 
-    ``at_once``: a person's build before the cut-off also takes claims reconciled after the morning's build. Raises
-    Refusal CALENDAR_MISSING; then nothing is built.
+    ``at_once``: also what was reconciled after the morning's hour, before the cut-off: a person's build, or a job that
+    runs late. Raises Refusal CALENDAR_MISSING; then nothing is built.
     """
     scheme = scheme_of(house, agency_id, business_day(house))
     scheme.calendar.is_working_day(business_day(house))

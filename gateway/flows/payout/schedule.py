@@ -35,7 +35,8 @@ async def _build(house: House, agency_id: str, day: date) -> None:
         return
     act = scheme.act("job:payout.build", f"{agency_id}|{day.isoformat()}")
     await _move_unapproved(house, agency_id, act)
-    await build(house, agency_id, act)
+    # After a stop today's build runs late: what was reconciled before it is in it (AMB-31).
+    await build(house, agency_id, act, at_once=day == business_day(house))
 
 
 async def _move_unapproved(house: House, agency_id: str, act: Act) -> None:
