@@ -49,6 +49,7 @@ async def run_checks(settings: Settings) -> list[Line]:
 def _data(settings: Settings) -> Iterator[Line]:
     yield _try("refusal codes", lambda: f"{len(dictionary())} codes")
     yield _try("profiles", lambda: ", ".join(p.id for p in settings.profiles()))
+    yield _try("field maps", lambda: ", ".join(settings.field_maps()))
     yield _try("calendar", _calendar)
     yield _try("vault key", lambda: "readable" if Vault.from_file(settings.vault_key_file) else "")
     yield _try("database", lambda: _database(settings.store))

@@ -44,6 +44,15 @@ def check(settings: Settings) -> int:
     return 1 if problems else 0
 
 
+def mapping(given: argparse.Namespace) -> int:
+    """Try a HIS vendor's field map on a message of theirs: which source goes where by which rule."""
+    from gateway.mapping import check_mapping
+
+    lines, code = check_mapping(given.file, given.sample, given.infno, given.answer)
+    print("\n".join(lines))
+    return code
+
+
 COMMANDS: dict[str, Command] = {"serve": serve, "migrate": migrate, "check": check}
 
 
@@ -54,12 +63,23 @@ def parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.__doc__)
         sub.add_argument("--config", type=Path, default=Path("xinyi.toml"), help="设置文件 settings file")
+    _add_mapping(commands.add_parser("mapping", help=mapping.__doc__))
     return top
+
+
+def _add_mapping(sub: argparse.ArgumentParser) -> None:
+    check_ = sub.add_subparsers(dest="action", required=True).add_parser("check", help=mapping.__doc__)
+    check_.add_argument("file", type=Path, metavar="FILE", help="对照文件 field map, mappings/his/<vendor>.toml")
+    check_.add_argument("sample", type=Path, metavar="SAMPLE", help="厂商报文样例 a message of the vendor")
+    check_.add_argument("--infno", default="", help="样例未含的交易编号 the transaction, where the sample lacks it")
+    check_.add_argument("--answer", type=Path, help="国家接口应答样例 a national answer to put in the vendor's words")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Exit code 2: the settings cannot be used."""
     given = parser().parse_args(argv)
+    if given.command == "mapping":
+        return mapping(given)
     try:
         return COMMANDS[given.command](load_settings(given.config))
     except SettingsError as error:
