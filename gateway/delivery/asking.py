@@ -18,6 +18,7 @@ from gateway.journal.entities import Act
 from gateway.journal.operations import Operation
 from gateway.journal.store import GuardFailed, Unit
 from gateway.model.clock import from_micros
+from gateway.model.ids import new_id
 from gateway.model.verdict import Accepted, Done, NotSent, Refused, Unknown, Verdict, name_of
 
 DAY: Final = timedelta(days=1)
@@ -67,7 +68,9 @@ class Asker:
         if question is None:
             return None
         name, ask = question
-        key = f"{op.operation_id}:{op.questions + 1}"  # a repeated reversal too: "not found" may come too early
+        # Every question is one of its own, a repeated reversal too: "not found" may have come too early, and a
+        # question cut off by a crash has used its number.
+        key = f"{op.operation_id}:{new_id('')}"
         answer = await self._delivery.deliver(
             Order(op.counterpart, name, key, ask, op.exchange_id, op.subject, op.hospital)
         )

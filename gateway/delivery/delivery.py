@@ -36,7 +36,7 @@ CLOSED_AS_NOT_SENT: Final = "closed: the caller was told that it was not sent"
 _log = structlog.get_logger("delivery")
 
 Also = Callable[[Verdict[Any]], Unit | None]
-Observe = Callable[[str, str, str, float], None]
+Observe = Callable[[str, str, Verdict[Any], float], None]
 
 
 class ContentChanged(Exception):
@@ -47,8 +47,8 @@ class ContentChanged(Exception):
 class Order:
     """One operation to deliver.
 
-    ``with_attempt`` becomes durable with the first attempt of a call, before the socket opens; ``also`` gives what becomes durable with
-    the verdict. ``continuation`` names the flow that goes on when an unknown outcome is known later.
+    ``with_attempt`` becomes durable with the first attempt of a call, before the socket opens; ``also`` gives what
+    becomes durable with the verdict. ``continuation`` names the flow that goes on when an unknown outcome is known.
     """
 
     counterpart: str
@@ -256,7 +256,7 @@ class Delivery:
         verdict = await self._exchange(sending, out, context)
         took = self.journal.clock.monotonic() - started
         verdict = await self._keep(sending, verdict, int(took * 1_000_000))
-        self._observe(partner.id, op.name, name_of(verdict), took)
+        self._observe(partner.id, op.name, verdict, took)
         self.announce(op.operation_id)
         return verdict
 

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.model.money import InvalidAmount, parse_yuan
-
 FUNDS: Final = (
     "hifp_pay", "cvlserv_pay", "hifes_pay", "hifmi_pay", "hifob_pay", "maf_pay", "oth_pay", "hifdm_pay",
 )  # fmt: skip
@@ -25,7 +23,6 @@ DETAIL: Final = {
     "I3": "个人负担 ≠ 个人账户 + 现金（+ 共济）",
     "I4": "基金支付总额 ≠ 各项基金之和",
     "I5": "基金支付总额 ≠ 基金分项之和",
-    "I5 unreadable": "基金分项金额无法识别",
     "I7 psn_cash_pay": "个人现金支出为负",
     "I7 acct_pay": "个人账户支出超过原余额",
     "I7 balc": "账户余额 ≠ 原余额 − 个人账户支出",
@@ -84,15 +81,11 @@ def _funds(amounts: Mapping[str, int], account_in_fund: int) -> int | None:
 
 
 def _details(amounts: Mapping[str, int], details: Iterable[Mapping[str, Any]], account_in_fund: int) -> int | None:
-    """I5: the fund rows without the personal account's; raises InvalidAmount for an unreadable row."""
+    """I5: the fund rows without the personal account's."""
     rows = [(str(row.get("fund_pay_type") or ""), row.get("fund_payamt")) for row in details]
     if not rows or "fund_pay_sumamt" not in amounts:
         return None
-    listed = sum(
-        parse_yuan(value, field="fund_payamt", allow_negative=True)
-        for kind, value in rows
-        if value is not None and not kind.startswith(ACCOUNT_FUND)
-    )
+    listed = sum(int(fen) for kind, fen in rows if fen is not None and not kind.startswith(ACCOUNT_FUND))
     return amounts["fund_pay_sumamt"] - listed - account_in_fund
 
 
@@ -118,8 +111,8 @@ def differences(
 ) -> tuple[IdentityDifference, ...]:
     """Return every identity that does not close, with its difference in fen; empty if all do.
 
-    `details` are the rows of `setldetail` as received, `balance_before_fen` the account's balance before the settlement
-    where it is known. Refund rows come negative and have no account balance to check (I8).
+    `details` are the rows of a settlement, amounts in fen; `balance_before_fen` is the account's balance before the
+    settlement where it is known. Refund rows come negative and have no account balance to check (I8).
     """
     account_in_fund = amounts.get("acct_pay", 0) if fund_includes_acct else 0
     found: dict[str, int | None] = {
@@ -128,14 +121,10 @@ def differences(
         "I3": _person(amounts, account_in_fund),
         "I4": _funds(amounts, account_in_fund),
     }
-    unreadable: tuple[IdentityDifference, ...] = ()
-    try:
-        found["I5"] = _details(amounts, details, account_in_fund)
-    except InvalidAmount:
-        unreadable = (IdentityDifference("I5", 0, DETAIL["I5 unreadable"]),)
+    found["I5"] = _details(amounts, details, account_in_fund)
     if not refund:
         found |= _balance(amounts, balance_before_fen)
-    return unreadable + tuple(
+    return tuple(
         IdentityDifference(name.partition(" ")[0], difference, DETAIL[name])
         for name, difference in found.items()
         if difference

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -35,8 +36,22 @@ class Desk:
     maps: Mapping[str, FieldMap] = field(default_factory=dict)  # field maps of HIS vendors, by id
     probe: CrashProbe | None = None  # sandbox only
     nonces: dict[str, float] = field(default_factory=dict)
-    in_flight: dict[str, int] = field(default_factory=dict)
+    in_flight: Counter[str] = field(default_factory=Counter)
     ready: bool = False
+
+    def enter(self, who: str) -> bool:
+        """Take a place for a request; False when all are taken, or this caller has its share (limits)."""
+        limits = self.settings.limits
+        if self.in_flight[""] >= limits.in_flight or self.in_flight[who] >= limits.per_hospital:
+            return False
+        self.in_flight.update({who, ""})
+        return True
+
+    def leave(self, who: str) -> None:
+        """Give the place back."""
+        self.in_flight.subtract({who, ""})
+        if self.in_flight[who] <= 0:
+            del self.in_flight[who]
 
     @property
     def banks(self) -> frozenset[str]:

@@ -7,7 +7,18 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from gateway.model.verdict import Refused, Unknown, Verdict, name_of
+
+UNSEEN: Final = "unseen "
+UNSEEN_REFUSAL: Final = "PLATFORM_REFUSED"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+def unseen(verdict: Verdict[Any]) -> bool:
+    """Whether the partner said something no dictionary has a row for."""
+    if isinstance(verdict, Unknown):
+        return UNSEEN in verdict.reason
+    return isinstance(verdict, Refused) and verdict.code == UNSEEN_REFUSAL
 
 
 class Metrics:
@@ -59,9 +70,11 @@ class Metrics:
         labels = (door, operation, outcome)
         return self.exchange_total.labels(*labels), self.exchange_seconds.labels(*labels)
 
-    def observe_attempt(self, counterpart: str, operation: str, verdict: str, seconds: float) -> None:
+    def observe_attempt(self, counterpart: str, operation: str, verdict: Verdict[Any], seconds: float) -> None:
         """A send ended."""
-        total, histogram = self.attempt(counterpart, operation, verdict)
+        if unseen(verdict):
+            self.unseen.labels(counterpart, operation).inc()
+        total, histogram = self.attempt(counterpart, operation, name_of(verdict))
         total.inc()
         histogram.observe(seconds)
 

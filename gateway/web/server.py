@@ -74,7 +74,7 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def _limit(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bound what is under way, in all and per path family; more is refused at once instead of queued in memory."""
+    """Bound what is under way, in all and per caller; more is refused at once instead of queued in memory."""
     desk = request.app[DESK]
     if not _door(request.path):
         return await handler(request)
@@ -82,15 +82,21 @@ async def _limit(request: web.Request, handler: Handler) -> web.StreamResponse:
     allowed = desk.settings.limits.receipt_body if request.path.startswith("/soap/bank") else desk.settings.limits.body
     if length > allowed:
         return _too_large(request)
-    if desk.in_flight.get("all", 0) >= desk.settings.limits.in_flight or not desk.ready:
+    who = _who(request)
+    if not desk.ready or not desk.enter(who):
         return _overloaded(request)
-    desk.in_flight["all"] = desk.in_flight.get("all", 0) + 1
     try:
         return await handler(request)
     except web.HTTPRequestEntityTooLarge:
         return _too_large(request)
     finally:
-        desk.in_flight["all"] -= 1
+        desk.leave(who)
+
+
+def _who(request: web.Request) -> str:
+    """Whose share of the process a request takes; what it claims is enough for that, it is not authentication."""
+    claimed = request.headers.get("x-tif-paasid", "") or request.headers.get("Authorization", "")
+    return claimed or str(request.remote)
 
 
 def _too_large(request: web.Request) -> web.Response:

@@ -68,17 +68,15 @@ def test_fund_total_that_includes_the_account() -> None:
 
 
 def test_fund_rows_leave_the_personal_account_out() -> None:
-    rows: list[dict[str, str | None]] = [
-        {"fund_pay_type": "310100", "fund_payamt": "280.00"},
-        {"fund_pay_type": "320100", "fund_payamt": "20.00"},
-        {"fund_pay_type": "310200", "fund_payamt": "19.38"},
+    rows: list[dict[str, str | int | None]] = [
+        {"fund_pay_type": "310100", "fund_payamt": 28000},
+        {"fund_pay_type": "320100", "fund_payamt": 2000},
+        {"fund_pay_type": "310200", "fund_payamt": 1938},
         {"fund_pay_type": "310201", "fund_payamt": None},
     ]
     assert differences(fen(VISIT), details=rows) == ()
     wrong = differences(fen(VISIT), details=rows[:1])
     assert [(row.identity, row.difference_fen) for row in wrong] == [("I5", 2000)]
-    unreadable = differences(fen(VISIT), details=[{"fund_pay_type": "310100", "fund_payamt": "x"}])
-    assert [row.identity for row in unreadable] == ["I5"]
 
 
 @pytest.mark.parametrize(
