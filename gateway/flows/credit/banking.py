@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from gateway.delivery.declare import NOT_FOUND
+from gateway.delivery.declare import NOT_FOUND, AfterUnknown
 from gateway.delivery.delivery import Order
 from gateway.flows.house import House
 from gateway.model.bank import Account, CompletePreAuthorisation, PreAuthorise
@@ -51,7 +51,8 @@ async def send(house: House, order: Order) -> Verdict[Any]:
     op = await house.journal.operations.by_key(order.counterpart, order.operation, order.key)
     if op is None:
         return await house.delivery.deliver(order)
-    verdict = await house.delivery.journalled(op) if op.state in _OPEN else None
+    asked_after = house.delivery.counterparts[op.counterpart].declared(op.name).after_unknown is AfterUnknown.ASK
+    verdict = await house.delivery.journalled(op) if asked_after and op.state in _OPEN else None
     if verdict is not None:
         return verdict
     content = await house.journal.operations.request(op)
