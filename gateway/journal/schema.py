@@ -281,6 +281,16 @@ bank_event = Table(  # what a bank told, once per its transaction and status
     _int("at"),
 )
 
+bank_message = Table(  # which notice a bank's message brought: a MsgId never brings another one (never purged)
+    "bank_message",
+    metadata,
+    _text("bank", primary_key=True),
+    _text("msg_id", primary_key=True),
+    _text("notice"),
+    _text("fingerprint"),
+    _int("at"),
+)
+
 month_closed = Table(  # months whose computation is done: what comes later belongs to the next one (D.8)
     "month_closed",
     metadata,

@@ -16,11 +16,12 @@ import orjson
 import structlog
 from aiohttp import web
 
-from gateway.flows.runner import Handled, KeyReused
+from gateway.flows.runner import KeyReused
 from gateway.handlers.base import REFUSE, Reason
 from gateway.journal.exchanges import Arrival
-from gateway.journal.store import StoreUnavailable, Unit
+from gateway.journal.store import DuplicateKey, StoreUnavailable, Unit
 from gateway.model.bank import DeliverReceipt, NotifyTransaction
+from gateway.model.clock import to_micros
 from gateway.model.refusals import Refusal
 from gateway.web.context import DESK, EXCHANGE_ID, Desk
 
@@ -28,7 +29,6 @@ DOOR: Final = "bank_soap"
 AUDITED: Final = frozenset({"SIGNATURE_INVALID", "TIMESTAMP_EXPIRED", "REPLAYED"})
 MESSAGE_REFUSED: Final = "BANK_MESSAGE_REFUSED"  # purpose in the access log
 _LARGE: Final = 128 * 1024  # bytes from which reading and verifying would hold the event loop
-_MSG_ID: Final = "bank_msg_id"
 _log = structlog.get_logger("bank")
 
 
@@ -79,13 +79,12 @@ async def _run(request: web.Request, desk: Desk, bank: str, message: NotifyTrans
         operation=type(message).__name__, flow="bank.receipt" if receipt else "bank.notify",
         fingerprint=_fingerprint(message), body=body, client=bank,
     )  # fmt: skip
-    await _refuse_replay(desk, arrival, message.msg_id)
+    await _take_msg_id(desk, bank, arrival, message.msg_id)
     try:
         handled = await desk.runner.handle(arrival)
     except KeyReused as reused:
         raise Refusal("REPLAYED", f"{_key(message)}: other content than {reused.exchange.exchange_id}") from None
     request[EXCHANGE_ID] = handled.exchange.exchange_id
-    await _remember_msg_id(desk, handled, message.msg_id)
     if handled.reply is None:
         return "RETRY"
     if handled.replayed:
@@ -93,21 +92,22 @@ async def _run(request: web.Request, desk: Desk, bank: str, message: NotifyTrans
     return str(orjson.loads(handled.reply.body)["ack"])
 
 
-async def _refuse_replay(desk: Desk, arrival: Arrival, msg_id: str) -> None:
-    """A MsgId that came before must have brought the same notice with the same content. Raises Refusal REPLAYED."""
+async def _take_msg_id(desk: Desk, bank: str, arrival: Arrival, msg_id: str) -> None:
+    """A MsgId that came before must bring the same notice with the same content. Raises Refusal REPLAYED."""
     journal = desk.house.journal
-    for row in await journal.whose(msg_id):
-        known = await journal.exchanges.get(row["entity_id"]) if row["name"] == _MSG_ID else None
-        if known is None or known.scope != arrival.scope:
-            continue
-        if (known.idem_key, known.fingerprint) != (arrival.idem_key, arrival.fingerprint):
-            raise Refusal("REPLAYED", f"MsgId {msg_id}: other content than {known.exchange_id}")
-
-
-async def _remember_msg_id(desk: Desk, handled: Handled, msg_id: str) -> None:
-    unit = Unit()
-    desk.house.journal.index(unit, "exchange", handled.exchange.exchange_id, **{_MSG_ID: msg_id})
-    await desk.house.journal.commit(unit)
+    row = {
+        "bank": bank, "msg_id": msg_id, "notice": arrival.idem_key, "fingerprint": arrival.fingerprint,
+        "at": to_micros(journal.clock.now()),
+    }  # fmt: skip
+    try:
+        await journal.commit(Unit().insert("bank_message", row))
+    except DuplicateKey:
+        known = await journal.store.row(
+            "SELECT notice, fingerprint FROM bank_message WHERE bank = :bank AND msg_id = :msg_id",
+            {"bank": bank, "msg_id": msg_id},
+        )
+        if known is None or (known["notice"], known["fingerprint"]) != (arrival.idem_key, arrival.fingerprint):
+            raise Refusal("REPLAYED", f"MsgId {msg_id}: other content") from None
 
 
 def _key(message: NotifyTransaction | DeliverReceipt) -> str:

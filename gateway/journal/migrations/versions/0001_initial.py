@@ -116,6 +116,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("bank", "bank_txn_no", "status", name=op.f("pk_bank_event")),
     )
     op.create_table(
+        "bank_message",
+        sa.Column("bank", sa.Text(), nullable=False),
+        sa.Column("msg_id", sa.Text(), nullable=False),
+        sa.Column("notice", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("bank", "msg_id", name=op.f("pk_bank_message")),
+    )
+    op.create_table(
         "body",
         sa.Column("body_id", sa.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
