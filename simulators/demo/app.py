@@ -14,7 +14,7 @@ from simulators.demo.balance import balance
 from simulators.demo.report import show
 from simulators.demo.stage import Stage
 from simulators.demo.story import Story
-from simulators.demo.world import make_world
+from simulators.demo.world import FAILURES, make_world
 from simulators.sandbox.app import add_place_arguments, place_of
 from simulators.sandbox.children import ChildFailed, PortTaken
 from simulators.sandbox.sandbox import Sandbox
@@ -66,6 +66,9 @@ def main(argv: Sequence[str]) -> int:
         return 0 if asyncio.run(_play(sandbox, arguments)) else 1
     except (ChildFailed, PortTaken, StoreNotOurs, aiohttp.ClientError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except FAILURES as error:
+        print(f"故事中断 the story broke off: {type(error).__name__} {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

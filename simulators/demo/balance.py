@@ -217,7 +217,7 @@ def _payouts(found: Balance, world: World, code: str, said: Said) -> None:
     paid = sum(order.amount for order in orders.values() if order.state == "PAID")
     mine = sum(expected.values()) - lost
     found.lines.append(
-        Line(code, "日拨付（回单为证）", "daily payouts, by receipt", his=mine, bank=said.bank.paid(code), gateway=paid)
+        Line(code, "日拨付（凭回单）", "paid, by receipt", his=mine, bank=said.bank.paid(code), gateway=paid)
     )
     basis = sum(
         fen(hospital["basis_amt"])
@@ -225,7 +225,7 @@ def _payouts(found: Balance, world: World, code: str, said: Said) -> None:
         if hospital["fixmedins_code"] == code
     )
     found.lines.append(
-        Line(code, "三月扣款依据", "deduction basis 202503", his=mine, bank=said.bank.paid(code), gateway=basis)
+        Line(code, "三月扣款依据", "deduction basis", his=mine, bank=said.bank.paid(code), gateway=basis)
     )
 
 

@@ -84,7 +84,7 @@ async def gateway_settlements(world: World) -> dict[str, dict[str, Figures]]:
     live: dict[str, dict[str, Figures]] = defaultdict(dict)
     for day in DAYS:
         for row in await world.staff["auditor"].rows("/v1/settlements", date=day.isoformat()):
-            if row["state"] in _LIVE and fen(row["medfee_sumamt"]) >= 0:
+            if row["state"] in _LIVE and not row.get("refund"):
                 live[row["fixmedins_code"]][row["setl_id"]] = figures(row)
     return live
 

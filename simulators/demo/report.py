@@ -99,17 +99,20 @@ async def suppressed(world: World) -> dict[str, int]:
 
 async def resolutions(world: World) -> dict[str, int]:
     """How open outcomes were closed."""
-    reversals = await world.sims.requests("platform", "2601")
+    asked = await world.sims.requests("platform", "2601")
+    executed = {row["detail"]["omsgid"] for row in asked if row["verdict"] == "executed"}
+    absent = {row["detail"]["omsgid"] for row in asked if "omsgid" in row["detail"]} - executed
     questions = [await world.sims.requests("bank", operation) for operation in _QUESTIONS]
+    counts = world.facts.counts
     return {
-        "2601 冲正 reversed at the platform": sum(row["verdict"] == "executed" for row in reversals),
-        "2601 未找到原交易 original never arrived": sum(row["verdict"] != "executed" for row in reversals),
+        "2601 冲正 reversed at the platform": len(executed),
+        "2601 原交易未到达 original never arrived": len(absent),
+        "HIS 以新报文重新结算 settled again by the HIS": sum(his.line.counts["reversed"] for his in world.his.values()),
         "向银行查询 questions to the bank": sum(len(rows) for rows in questions),
-        "HIS 按 SETTLEMENT_REVERSED 重新结算 settled again by the HIS": sum(
-            his.line.counts["reversed"] for his in world.his.values()
-        ),
-        "窗口待定 pending at the window, clear by evening": world.facts.counts["pending at the window"],
-        "改付现金 paid in cash instead": world.facts.counts["paid in cash instead"],
+        "窗口待定 charge pending at the window": counts["charge pending at the window"],
+        "窗口失败 charge failed at the window": counts["charge failed at the window"],
+        "晚间扣款成功 charged by the evening": counts["charged by the evening"],
+        "改付现金 paid in cash instead": counts["paid in cash instead"],
     }
 
 
@@ -151,8 +154,17 @@ def _expectations(world: World) -> list[str]:
 
 
 def _print(world: World, title: str, figures: Mapping[str, int]) -> None:
-    shown = [f"{escape(name)} [bold]{count}[/]" for name, count in figures.items() if count]
-    world.stage.console.print(f"[bold]{escape(title)}[/]: " + (" · ".join(shown) or "0"))
+    """A heading and its counts, two to a line."""
+    console = world.stage.console
+    console.print(f"[bold]{escape(title)}[/]")
+    grid = Table.grid(padding=(0, 2))
+    for _ in range(6):
+        grid.add_column(no_wrap=True)
+    shown = [(escape(name), f"[bold]{count}[/]") for name, count in figures.items() if count] or [("–", "")]
+    for number in range(0, len(shown), 2):
+        second = shown[number + 1] if number + 1 < len(shown) else ("", "")
+        grid.add_row("  ·", *shown[number], "  ·" if second[0] else "", *second)
+    console.print(grid)
 
 
 def _verdict(world: World, found: Balance) -> bool:

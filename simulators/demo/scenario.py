@@ -10,7 +10,7 @@ from typing import Any
 from simulators.demo.stage import Bar
 from simulators.demo.world import World
 from simulators.hospital.books import BookedSettlement, fen
-from simulators.hospital.credit import CreditVisit, StillMoving, Terms
+from simulators.hospital.credit import CreditVisit, StillMoving, Terms, yuan
 from simulators.hospital.encounters import Encounter, Outpatient
 from simulators.hospital.his import His
 from simulators.hospital.people import Person
@@ -26,7 +26,7 @@ _CHARGED = frozenset({"SETTLED"})
 class Open:
     """A credit visit whose charge had no last word yet when its patient left the window."""
 
-    person: Person
+    encounter: Encounter
     visit: CreditVisit
     setl_id: str
     cash: int
@@ -90,7 +90,7 @@ class Scenario:
         if settled.creditpay is None:
             raise ValueError(f"no creditpay in the answer to {settled.message.msgid}")
         self.world.facts.counts[f"creditpay {settled.creditpay['charge_status']}"] += 1
-        return Open(encounter.person, visit, settled.booked.setl_id, cash)
+        return Open(encounter, visit, settled.booked.setl_id, cash)
 
     async def settle_by_v1(self, encounter: Encounter, visit: CreditVisit) -> Open:
         """The HIS asks ``/v1`` for settlement and charge in one call."""
@@ -104,7 +104,7 @@ class Scenario:
                 continue
             if shown["state"] != "OPEN":  # an insurance of unknown outcome was reversed: OPEN again, settle again
                 booked = self._book_visit(encounter, shown)
-                return Open(encounter.person, visit, booked.setl_id, booked.amounts["psn_cash_pay"])
+                return Open(encounter, visit, booked.setl_id, booked.amounts["psn_cash_pay"])
         raise ValueError(f"visit {visit.visit_id} was reversed {_SETTLE_TRIES} times")
 
     def _book_visit(self, encounter: Encounter, shown: dict[str, Any]) -> BookedSettlement:
@@ -112,27 +112,26 @@ class Scenario:
         return self.his.books.book_visit(encounter.settle_infno, shown, at, person.insutype, person.insuplc_admdvs)
 
     async def finish(self, case: Open) -> None:
-        """Books the charge once its outcome is known; otherwise the case waits for the evening."""
+        """Books the charge once its outcome is known; a pending or failed one waits for the evening."""
         try:
             shown = await case.visit.at_rest(patience=8.0)
         except StillMoving:
-            self.waiting.append(case)
-            self.world.facts.counts["pending at the window"] += 1
+            self._leave_for_the_evening(case, "charge pending at the window")
             return
-        if shown["state"] not in _CHARGED:
-            shown = await self._pay_otherwise(case, shown)
+        if shown["state"] in _CHARGED:
+            self._book(case, shown)
+        else:
+            self._leave_for_the_evening(case, "charge failed at the window")
+
+    def _leave_for_the_evening(self, case: Open, why: str) -> None:
+        self.waiting.append(case)
+        self.world.facts.counts[why] += 1
+
+    def _book(self, case: Open, shown: dict[str, Any]) -> None:
         self.his.books.charge(
             case.visit.visit_id, case.setl_id, case.cash, charged=fen(shown["charged_amt"]),
             topped_up=fen(shown["topup_amt"]), otherwise=fen(shown["other_amt"]),
         )  # fmt: skip
-
-    async def _pay_otherwise(self, case: Open, shown: dict[str, Any]) -> dict[str, Any]:
-        """The line did not pay: the patient pays the rest at the window, in cash."""
-        rest = case.cash - fen(shown["topup_amt"])
-        shown = await case.visit.close(rest)
-        self.world.facts.counts["paid in cash instead"] += 1
-        self.world.stage.say(f"{self.code} 代扣未成，窗口现金 {rest / 100:.2f}", "charge failed, paid in cash")
-        return shown
 
     async def is_refused(self, person: Person, terms: Terms, code: str) -> bool:
         """Applies for somebody a rule refuses; True when it was ``code``. Raises ValueError when nobody refused."""
@@ -145,10 +144,33 @@ class Scenario:
         raise ValueError(f"{code} expected, agreement is {agreement['state']}")
 
     async def evening(self) -> None:
-        """Looks again at the charges that were pending during the day."""
+        """Looks again at the charges that had no good end during the day, several at a time."""
         cases, self.waiting = self.waiting, []
-        for case in cases:
-            await self.world.guarded(f"{self.code} evening", self.finish(case))
+        async with asyncio.TaskGroup() as group:
+            for case in cases:
+                what = f"{self.code} evening {case.visit.visit_id}"
+                group.create_task(self.world.guarded(what, self._finish_in_the_evening(case)))
+
+    async def _finish_in_the_evening(self, case: Open) -> None:
+        """By now the outcome is certain; a failed charge is tried once more, as an attempt of its own, then cash."""
+        shown = await case.visit.at_rest()
+        if shown["state"] not in _CHARGED:
+            encounter, bill = case.encounter, (self.his.number("BILL"), case.encounter.total)
+            await case.visit.settle(encounter.settle_infno, encounter.settle_input(), bill, "evening")
+            shown = await case.visit.at_rest()
+        if shown["state"] in _CHARGED:
+            self.world.facts.counts["charged by the evening"] += 1
+        else:
+            shown = await self._pay_otherwise(case, shown)
+        self._book(case, shown)
+
+    async def _pay_otherwise(self, case: Open, shown: dict[str, Any]) -> dict[str, Any]:
+        """The line did not pay: the patient pays the rest at the window, in cash."""
+        rest = case.cash - fen(shown["topup_amt"])
+        shown = await case.visit.close(rest)
+        self.world.facts.counts["paid in cash instead"] += 1
+        self.world.stage.say(f"{self.code} 代扣未成，窗口现金 {yuan(rest)}", "charge failed, paid in cash")
+        return shown
 
     # -- without credit -----------------------------------------------------------------------------------------------
 

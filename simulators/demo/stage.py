@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+_LEAST_WIDTH = 124
+"""Columns the report needs; a narrower terminal scrolls or wraps by itself."""
+
 
 class Bar:
     """A progress bar; ``step`` moves it on."""
@@ -30,7 +33,7 @@ class Stage:
     """The console of the story; a context manager that keeps the bars at the bottom of the screen."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.console = console or Console(highlight=False, width=max(_LEAST_WIDTH, Console().width))
         self._progress = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=32), MofNCompleteColumn(),
             TimeElapsedColumn(), console=self.console,

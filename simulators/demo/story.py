@@ -15,6 +15,8 @@ from simulators.demo.shaoyang import Shaoyang
 from simulators.demo.world import DAYS, GUANGZHOU, NINGXIA, SHAOYANG, World
 
 _PAY_DAYS = (date(2025, 3, 4), date(2025, 3, 5), date(2025, 3, 6))
+_CUTOFF_HOUR = 14
+"""No step of the clock goes beyond it on the way to the bank's cut-off at 15:00."""
 _RECEIPT_DAY = date(2025, 3, 7)
 _FEEDBACK_DAY, _MONTH = date(2025, 4, 7), "202503"
 _TITLES = {
@@ -48,7 +50,8 @@ class Story:
             await self._evening(number)
             await self.world.move_to(pay_day, 9)
             self._act("对账 07:00、汇总 08:30 之后拨付", "reconciled at 07:00, built at 08:30: payout before 15:00")
-            await self.world.guarded(f"payout of {DAYS[number]}", pay(self.world, DAYS[number]))
+            payout = self.world.guarded(f"payout of {DAYS[number]}", pay(self.world, DAYS[number]))
+            await self.world.while_the_day_passes(payout, _CUTOFF_HOUR)
             if number + 1 < len(DAYS):
                 await self._treat(number + 1)
         await self._end_of_month()

@@ -54,7 +54,7 @@ class Sims:
         return list((await self.ask("GET", simulator, f"requests{query}"))["requests"])
 
 
-_STEP, _STEP_EVERY_SECONDS, _LAST_HOUR = timedelta(minutes=10), 1.0, 19
+_STEP, _STEP_EVERY_SECONDS = timedelta(minutes=10), 1.0
 
 
 @dataclass(slots=True)
@@ -92,10 +92,10 @@ class World:
         moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=SHANGHAI)
         await self.sandbox.move_clock(self.session, moment.isoformat())
 
-    async def while_the_day_passes(self, work: Awaitable[Any]) -> None:
+    async def while_the_day_passes(self, work: Awaitable[Any], until_hour: int = 19) -> None:
         """Does the work of a day while business time goes on in steps of ten minutes: what has to settle, settles.
 
-        Never beyond 19:00: the day's close has its own act.
+        Never beyond ``until_hour``: the bank's cut-off and the day's close have acts of their own.
         """
         task = asyncio.ensure_future(work)
         while True:
@@ -103,7 +103,7 @@ class World:
             if done:
                 break
             later = self.clock.now() + _STEP
-            if later.hour < _LAST_HOUR:
+            if later.hour < until_hour:
                 await self.sandbox.move_clock(self.session, later.isoformat())
         await task
 

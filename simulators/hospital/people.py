@@ -56,7 +56,7 @@ def invent(dice: random.Random, area: str, number: int) -> Person:
         insutype="310" if employee else "390",
         insuplc_admdvs=area,
         psn_type=("1201" if retired else "1101") if employee else "1501",
-        balc=dice.randrange(0, 300_000) if employee else 0,
+        balc=dice.randrange(0, 15_000) if employee else 0,
     )
 
 
