@@ -10,6 +10,7 @@ import pytest
 from gateway.flows.payout.feedback import close_month
 from gateway.journal.store import Unit
 from gateway.model.bank import BankStatus
+from gateway.model.profile import Profiles, load_all
 from gateway.model.refusals import Refusal
 from tests.support.payouts import AGENCY, ONE, Area, open_area
 
@@ -75,6 +76,34 @@ async def test_the_month_example_of_a_6(tmp_path: Path) -> None:
         await area.at("2025-05-06 12:00")
         april = await feedback(area, "202504")
         assert [row["basis_amt"] for row in april["hospitals"]] == ["5999.99"]
+
+
+async def test_a_6_by_the_months_of_the_claims(tmp_path: Path) -> None:
+    """The other attribution: S5, settled on 03-31 and paid on 04-01, is March's (AMB-15)."""
+    profile = load_all().by_locality("ningxia")
+    assert profile.payout is not None
+    handlers = profile.payout.handlers.model_copy(update={"feedback": "claims_in_month"})
+    payout = profile.payout.model_copy(update={"handlers": handlers, "attribution": "claims_in_month"})
+    profiles = Profiles([profile.model_copy(update={"payout": payout})])
+    async with open_area(tmp_path / "x.db", tmp_path, profiles=profiles) as area:
+        await settled_and_paid(area, "S1", "8765.43", "2025-03-03", "2025-03-04")
+        await settled_and_paid(area, "S5", "9999.99", "2025-03-31", "2025-04-01")
+        await area.at("2025-04-07 12:00")
+        assert [row["basis_amt"] for row in (await feedback(area, "202503"))["hospitals"]] == ["11259.25"]
+        await area.at("2025-05-06 12:00")
+        assert (await feedback(area, "202504"))["hospitals"] == []
+
+
+async def test_an_order_of_two_insurance_types_is_told_by_type(tmp_path: Path) -> None:
+    async with open_area(tmp_path / "x.db", tmp_path) as area:
+        await area.settle("E", "1000.00", "2025-03-03")
+        await area.settle("R", "500.00", "2025-03-03", insutype="390")
+        await area.at("2025-03-04 09:00")
+        await area.pay("2025-03-03")
+        await area.at("2025-04-07 12:00")
+        rows = (await feedback(area, "202503"))["hospitals"]
+        assert [(row["insutype"], row["basis_amt"]) for row in rows] == [("310", "600.00"), ("390", "300.00")]
+        assert len({line["pay_order_no"] for row in rows for line in row["lines"]}) == 1
 
 
 async def test_case_17_success_without_a_receipt_is_not_deducted_and_never_lost(tmp_path: Path) -> None:
@@ -152,7 +181,7 @@ async def test_case_20_a_differing_receipt_waits_for_two_persons(tmp_path: Path)
         await area.at("2025-04-07 13:00")
         (row,) = (await feedback(area, "202503"))["hospitals"]
         assert row["basis_amt"] == "9200.00"
-        assert "RECEIPT_MISMATCH" not in await area.tasks()
+        assert "RECEIPT_QUARANTINED" not in await area.tasks()
 
 
 async def test_case_22_a_claim_cancelled_after_its_payout_makes_no_negative_item(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ async def _close_order(house: House, order_no: str, act: Act) -> None:
         await fetch_receipt(house, order, act)
         await keep_going(partial(_fail, house, order_no, act))
     elif order.state in ("SUBMITTED", "UNKNOWN"):
-        await alarm(house, "PAYOUT_NOT_BOOKED", order_no, act, "payout.ask_bank", hospital=order.hospital)
+        await alarm(house, "RECEIPT_MISSING", order_no, act, "receipt.ask_bank", hospital=order.hospital)
 
 
 def _fails(order: Entity) -> bool:
@@ -63,4 +63,7 @@ async def _fail(house: House, order_no: str, act: Act) -> None:
     if order.state in UNPROVEN and _fails(order):
         unit = Unit()
         fail(unit, house, order, await items_of(house, order_no), act)
+        await house.journal.raise_task(
+            unit, "PAYOUT_FAILED", order_no, act, suggested="payout.check_account", hospital=order.hospital
+        )
         await house.journal.commit(unit)

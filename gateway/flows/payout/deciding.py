@@ -10,7 +10,7 @@ from gateway.flows.api import Caller
 from gateway.flows.house import House
 from gateway.flows.payout.jobs import close_task, keep_going
 from gateway.flows.payout.orders import SENT, order_of
-from gateway.flows.payout.receipts import ORPHAN_TASKS, after_proof, prove_order
+from gateway.flows.payout.receipts import QUARANTINED, after_proof, prove_order
 from gateway.journal.entities import Act, Entity
 from gateway.journal.store import Unit
 from gateway.model.machines import PAYOUT_ORDER, RECEIPT
@@ -85,7 +85,7 @@ async def _provable(house: House, pay_order_no: str) -> Entity:
 async def _carry_out(
     unit: Unit, house: House, receipt: Entity, decision: str, order_no: str, data: Mapping[str, object], act: Act
 ) -> Entity:
-    await close_task(house, unit, ORPHAN_TASKS[receipt.state], receipt.id, act)
+    await close_task(house, unit, QUARANTINED, receipt.id, act)
     if decision == "reject":
         return house.journal.entities.move(unit, receipt, EVENTS[decision], act, data=data)
     order = await _provable(house, order_no)

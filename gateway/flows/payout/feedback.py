@@ -15,7 +15,7 @@ from typing import Final
 from gateway.flows import callbacks
 from gateway.flows.house import House
 from gateway.flows.payout.jobs import add_if_absent, alarm, business_day, calendar_missing, keep_going, moment
-from gateway.flows.payout.orders import UNSETTLED_SQL, items_of, move
+from gateway.flows.payout.orders import items_of, move, unsettled
 from gateway.flows.payout.receipts import FEEDBACK
 from gateway.flows.payout.scheme import Scheme, scheme_of
 from gateway.handlers.base import Decision, load_handler
@@ -121,13 +121,6 @@ def _fact(order: Entity, insutype: str, fen: int) -> PaidOrder:
     )  # fmt: skip
 
 
-async def _pending(house: House, agency_id: str, month: str) -> list[Entity]:
-    return await house.journal.entities.find(
-        "payout_order", f"agency = :agency AND pay_date < :until AND {UNSETTLED_SQL}",
-        agency=agency_id, until=month_after(month).isoformat(),
-    )  # fmt: skip
-
-
 # -- one edition ------------------------------------------------------------------------------------------------------
 
 
@@ -167,7 +160,7 @@ async def _candidates(house: House, scheme: Scheme, month: str) -> list[_Share]:
         if own > month or (own == month and closed) or (own < month and not closed):
             continue
         found.append(share)
-    return found + await _shares(house, await _pending(house, agency_id, month))
+    return found + await _shares(house, await unsettled(house, agency_id, business_day(house)))
 
 
 def _new_lines(told: Feedback, shares: Sequence[_Share]) -> list[tuple[_Share, list[FeedbackLine]]]:

@@ -30,12 +30,7 @@ from gateway.model.bank import Account, Receipt
 from gateway.model.ids import derive_number, new_id
 
 FEEDBACK: Final = "payout.feedback"
-ORPHAN_TASKS: Final[Mapping[str, str]] = {
-    "REFUSED": "RECEIPT_DIGEST",
-    "ORPHAN": "RECEIPT_ORPHAN",
-    "MISMATCH": "RECEIPT_MISMATCH",
-    "DUPLICATE_SUSPECT": "RECEIPT_DUPLICATE",
-}
+QUARANTINED: Final = "RECEIPT_QUARANTINED"  # the task of a receipt that proves nothing by itself
 _EVENTS: Final[Mapping[str, str]] = {
     "MATCHED": "matched",
     "ORPHAN": "no_order",
@@ -236,6 +231,7 @@ async def prove_order(unit: Unit, house: House, order: Entity, receipt: Entity, 
 
 async def _raise(unit: Unit, house: House, receipt: Entity, act: Act, *, hospital: str = "") -> None:
     """Add the task for the persons who look at a receipt that proves nothing by itself."""
+    suggested = "ask_bank" if receipt.state == "REFUSED" else "decide"
     await house.journal.raise_task(
-        unit, ORPHAN_TASKS[receipt.state], receipt.id, act, suggested="receipt.decide", hospital=hospital
+        unit, QUARANTINED, receipt.id, act, suggested=f"receipt.{suggested}", hospital=hospital
     )

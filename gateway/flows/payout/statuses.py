@@ -78,7 +78,7 @@ async def _note(house: House, summary_no: str, batch_no: str, reply: PayoutState
     if unit:
         await house.journal.commit(unit)
     for order in contradicted:
-        await alarm(house, "STATUS_CONTRADICTED", order.id, act, "payout.ask_bank", hospital=order.hospital)
+        await alarm(house, "RECEIPT_MISSING", order.id, act, "receipt.ask_bank", hospital=order.hospital)
 
 
 async def _one(unit: Unit, house: House, order: Entity, record: PayoutRecordState, act: Act) -> None:

@@ -18,7 +18,7 @@ from gateway.delivery.delivery import Order
 from gateway.flows.house import House
 from gateway.flows.payout.approving import SUBMIT
 from gateway.flows.payout.content import differences
-from gateway.flows.payout.jobs import alarm, business_day, calendar_missing, keep_going, moment
+from gateway.flows.payout.jobs import alarm, business_day, calendar_missing, close_task, keep_going, moment
 from gateway.flows.payout.leaving import sweep
 from gateway.flows.payout.orders import items_of, move, orders_of, summary_of
 from gateway.flows.payout.outcomes import SUBMIT_BATCH, batch_key, conclude, continuation, operation_of
@@ -34,6 +34,7 @@ from gateway.model.refusals import Refusal
 PURPOSE: Final = "GOVI"  # ISO purpose code: government insurance
 RETRY: Final = timedelta(seconds=60)
 TOO_LATE: Final = "P7"
+CUTOFF_MISSED: Final = "CUTOFF_MISSED"
 CLAIM_LEFT: Final = "claims are payable"
 _log = structlog.get_logger("payout")
 
@@ -134,6 +135,7 @@ async def _defer_or_open(house: House, scheme: Scheme, summary: Entity, window: 
         summary = entities.move(unit, again, "cutoff_missed", act)
     if not window.open:
         _plan_in(unit, house, scheme, summary.id, window.day)
+        await house.journal.raise_task(unit, CUTOFF_MISSED, summary.id, act, suggested="payout.compare")
     if unit:
         await house.journal.commit(unit)
     if not window.open:
@@ -153,6 +155,7 @@ async def _rest_on_its_day(house: House, scheme: Scheme, summary: Entity, act: A
             columns = {"pay_date": window.day.isoformat()}
             move(unit, house, order, (), "deferred", act, columns=columns)
     _plan_in(unit, house, scheme, summary.id, window.day)
+    await house.journal.raise_task(unit, CUTOFF_MISSED, summary.id, act, suggested="payout.compare")
     await house.journal.commit(unit)
     raise Refusal("CUTOFF_PASSED", f"顺延至 {window.day.isoformat()}", defer_to=window.day.isoformat())
 
@@ -187,6 +190,7 @@ async def _send(house: House, scheme: Scheme, summary_no: str, batch_no: str, ac
     unit = Unit()
     if summary.state != "SUBMITTED":
         house.journal.entities.move(unit, summary, "submitted", act)
+    await close_task(house, unit, CUTOFF_MISSED, summary_no, act)
     key = batch_key(batch_no, summary["edition"])
     for order in orders:
         await _mark_sent(unit, house, order, key, act)

@@ -118,7 +118,7 @@ def _break(group: Entity) -> dict[str, Any]:
     """A group that differs, as a break: totals do not say which settlement it is (3202 does)."""
     return {
         "break_id": group.id, "kind": "DIFFERS", "business_key": _key(group), "ours": group.get("ours"),
-        "theirs": group.get("theirs"), "proposed": "recon.compare_details", "owner": "operator",
+        "theirs": group.get("theirs"), "proposed": "recon.close", "owner": "operator",
         "due": (date.fromisoformat(group["setl_date"]) + timedelta(days=2)).isoformat(),
         "state": "CLOSED" if group.state == "CLOSED" else "OPEN",
         "decisions": [

@@ -32,7 +32,7 @@ from gateway.model.verdict import Done, Refused
 
 INFNO: Final = "3201"
 EQUAL: Final = "EQUAL"
-DIFFERS_TASK: Final = "RECON_DIFFERS"
+DIFFERS_TASK: Final = "RECON_BREAK"
 _COUNTED: Final = "state IN ('ACCEPTED', 'RECONCILED', 'RECON_DIFF', 'CANCELLED')"
 _CHUNK: Final = 300
 _log = structlog.get_logger("recon")
@@ -231,7 +231,7 @@ async def _add_result(
         return
     due_date = (date.fromisoformat(key.setl_date) + timedelta(days=2)).isoformat()
     await house.journal.raise_task(
-        unit, DIFFERS_TASK, group.id, act, suggested="recon.compare_details", due_date=due_date, hospital=key.hospital
+        unit, DIFFERS_TASK, group.id, act, suggested="recon.close", due_date=due_date, hospital=key.hospital
     )
 
 

@@ -102,7 +102,7 @@ async def test_gauges(tmp_path: Path) -> None:
         found = await payout.gauges(area.house)
         assert (found["payout_items"], found["payout_fen"]) == ({"IN_SUMMARY": 2}, {"IN_SUMMARY": 60_060})
         assert found["payout_cutoff_seconds"] == 3600.0
-        assert (found["recon_breaks_open"], found["tasks_open"]) == (1, {"RECON_DIFFERS": 1})
+        assert (found["recon_breaks_open"], found["tasks_open"]) == (1, {"RECON_BREAK": 1})
         await area.at("2025-03-04 16:00")
         assert (await payout.gauges(area.house))["payout_cutoff_seconds"] == 0.0
         area.clock.move(moment("2025-03-08 10:00"), 0)

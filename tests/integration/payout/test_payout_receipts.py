@@ -68,7 +68,7 @@ async def test_wrong_digest_is_refused_and_the_right_copy_still_counts(tmp_path:
         wrong = receipt.model_copy(update={spoilt: "0" * 64})
         assert await push(area, wrong) == "MISMATCH"
         assert (await area.order("2025-03-03"))["state"] == "STATUS_OK"
-        assert await area.tasks() == ["RECEIPT_DIGEST"]
+        assert await area.tasks() == ["RECEIPT_QUARANTINED"]
         assert await push(area, receipt) == "OK"
         assert (await area.order("2025-03-03"))["state"] == "PAID"
         assert sorted(row["state"] for row in await receipts(area)) == ["MATCHED", "REFUSED"]
@@ -90,7 +90,7 @@ async def test_what_differs_waits_for_two_persons(tmp_path: Path, differs: dict[
         (shown,) = await receipts(area)
         assert (shown["state"], shown["differences"]) == ("MISMATCH", [field])
         assert (await area.order("2025-03-03"))["state"] == "STATUS_OK"
-        assert await area.tasks() == ["RECEIPT_MISMATCH"]
+        assert await area.tasks() == ["RECEIPT_QUARANTINED"]
 
 
 async def test_the_booking_window_is_two_working_days(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ async def test_other_content_under_a_known_number_is_kept_beside_it_and_a_person
         assert await push(area, area.bank.receipt_for(order_no, number="R1", content=b"<other/>")) == "MISMATCH"
         shown = await receipts(area)
         assert sorted(row["state"] for row in shown) == ["MATCHED", "MISMATCH"]
-        assert await area.tasks() == ["RECEIPT_MISMATCH"]
+        assert await area.tasks() == ["RECEIPT_QUARANTINED"]
         assert (await area.order("2025-03-03"))["receipt_no"] == "R1"
 
 

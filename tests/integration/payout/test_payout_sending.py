@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.flows.payout.receipts import take_receipt
+from gateway.journal.entities import Act
 from gateway.model.bank import BankStatus
 from gateway.model.refusals import Refusal
+from tests.support.house import moment
 from tests.support.payouts import ONE, TWO, Area, open_area
 
 
@@ -53,6 +56,67 @@ async def test_not_sent_until_the_cutoff_is_deferred_and_still_the_first_submiss
         await area.at("2025-03-05 09:00")
         assert len(area.bank.effects) == 2
         assert (await area.order("2025-03-03"))["pay_date"] == "2025-03-05"
+
+
+async def test_deferred_as_often_as_needed_until_first_sent(tmp_path: Path) -> None:
+    async with open_area(tmp_path / "x.db", tmp_path) as area:
+        await built(area)
+        area.wire.fault("SubmitPayoutBatch", *["nothing_left"] * 50)
+        area.clock.move(moment("2025-03-04 14:56"), 0)
+        await area.approve("2025-03-03")
+        for day, pay_date in (("2025-03-04", "2025-03-05"), ("2025-03-05", "2025-03-06"), ("2025-03-07", "2025-03-10")):
+            area.clock.move(moment(f"{day} 14:57"), 0)
+            await area.at(f"{day} 16:00")
+            summary = await area.summary("2025-03-03")
+            assert (summary["state"], summary["pay_date"], summary["version"]) == ("DEFERRED", pay_date, 1)
+            with pytest.raises(Refusal, match="CUTOFF_PASSED"):
+                await area.submit("2025-03-03")
+        assert "CUTOFF_MISSED" in await area.tasks()
+        area.wire.faults.clear()
+        await area.at("2025-03-10 12:00")
+        assert {order["pay_date"] for order in (await area.summary("2025-03-03"))["orders"]} == {"2025-03-10"}
+        assert len(area.bank.effects) == 2
+        assert "CUTOFF_MISSED" not in await area.tasks()
+
+
+async def test_a_claim_leaves_a_deferred_summary(tmp_path: Path) -> None:
+    async with open_area(tmp_path / "x.db", tmp_path) as area:
+        await built(area)
+        await area.at("2025-03-04 14:59:59")
+        area.wire.fault("SubmitPayoutBatch", *["nothing_left"] * 9)
+        await area.approve("2025-03-03")
+        await area.at("2025-03-04 15:30")
+        area.wire.faults.clear()
+        await area.cancel("B", TWO)
+        summary = await area.summary("2025-03-03")
+        assert (summary["state"], summary["version"], summary["sum_amt"]) == ("BUILT", 2, "600.00")
+        await area.at("2025-03-05 12:00")
+        assert area.bank.effects == []
+        await area.pay("2025-03-03")
+        assert [fen for _, fen in area.bank.effects] == [60_000]
+
+
+async def test_approved_before_its_pay_date_it_leaves_on_the_morning_of_that_day(tmp_path: Path) -> None:
+    async with open_area(tmp_path / "x.db", tmp_path) as area:
+        area.clock.move(area.clock.now().replace(day=4, hour=16), 0)
+        await area.settle("A", "1000.00", "2025-03-03")
+        await area.at("2025-03-04 16:01")
+        assert (await area.day("2025-03-03"))["summaries"] == []
+        await area.at("2025-03-05 08:31")
+        summary = await area.summary("2025-03-03")
+        assert summary["pay_date"] == "2025-03-05"
+
+
+async def test_a_receipt_proves_an_order_whose_outcome_is_unknown(tmp_path: Path) -> None:
+    async with open_area(tmp_path / "x.db", tmp_path) as area:
+        await built(area, ("A", "1000.00", ONE))
+        await area.approve("2025-03-03")
+        area.wire.fault("SubmitPayoutBatch", "lost_after")
+        await area.submit("2025-03-03")
+        order = await area.order("2025-03-03")
+        assert order["state"] == "UNKNOWN"
+        await take_receipt(area.house, "bocom", area.bank.receipts[order["pay_order_no"]], Act("bank:bocom"))
+        assert (await area.order("2025-03-03"))["state"] == "PAID"
 
 
 @pytest.mark.parametrize("fault", ["lost_before", "lost_after"])

@@ -88,7 +88,7 @@ async def test_a_difference_holds_its_group_out_until_it_is_equal(tmp_path: Path
         assert shown["summaries"][0]["sum_amt"] == "1200.00"
         (found,) = (await area.call("GET", "/v1/reconciliations/2025-03-03/breaks")).resource["items"]
         assert (found["kind"], found["state"], found["ours"]["medfee_sumamt"]) == ("DIFFERS", "OPEN", "1000.00")
-        assert await area.tasks() == ["RECON_DIFFERS"]
+        assert await area.tasks() == ["RECON_BREAK"]
 
         area.platform.differs.clear()
         await area.pay("2025-03-03")
