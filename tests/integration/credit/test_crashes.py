@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.model.bank import BankStatus, MoneyReply
 from tests.support.credit import GUANGZHOU, SHAOYANG, Window, World
@@ -227,6 +228,49 @@ async def renewed_once(world: World, window: Window, facts: Facts) -> None:
     assert shown["held_amt"] == f"{held // 100}.{held % 100:02d}"
 
 
+async def relay_settle(_world: World, window: Window, facts: Facts) -> Any:
+    return await window.relay("2207", facts["visit"], "H43050000001202503030800000001")
+
+
+async def relayed_once(world: World, window: Window, facts: Facts) -> None:
+    said = await relay_settle(world, window, facts)
+    if said.get("refusal") == "SETTLEMENT_REVERSED":
+        said = await window.relay("2207", facts["visit"], "H43050000001202503030800000002")
+    shown = await window.view(facts["visit"])
+    if shown["state"] == "CHARGE_FAILED":
+        assert world.bank.did("Withhold") == []
+        assert said["creditpay"]["charge_status"] in ("PENDING", "FAILED")
+        return
+    assert (shown["state"], shown["charged_amt"]) == ("SETTLED", "1000.00")
+    assert said["creditpay"]["visit_id"] == facts["visit"]
+    assert len(world.platform.settled) == len(world.bank.did("Withhold")) == 1
+
+
+async def relay_cancel(_world: World, window: Window, facts: Facts) -> Any:
+    shown = await window.view(facts["visit"])
+    if "setl_id" not in facts:
+        facts["setl_id"] = shown["settlement"]["setl_id"]
+    return await window.relay("2208", facts["visit"], "H43050000001202503030800000003", setl_id=facts["setl_id"])
+
+
+async def relayed_before(world: World, window: Window) -> Facts:
+    facts = await with_leg(world, window)
+    await relay_settle(world, window, facts)
+    facts["setl_id"] = (await window.view(facts["visit"]))["settlement"]["setl_id"]
+    return facts
+
+
+async def relay_refunded_once(world: World, window: Window, facts: Facts) -> None:
+    said = await relay_cancel(world, window, facts)
+    shown = await window.view(facts["visit"])
+    if shown["state"] == "REVERSING":
+        assert world.bank.did("Refund") == []
+        shown = (await window.cancel(facts["visit"], "cancel-again")).body
+    assert (shown["state"], shown["charged_amt"]) == ("REVERSED", "0.00"), said
+    assert len(world.bank.did("Refund")) == 1
+    assert world.platform.settled == {}
+
+
 STORIES = [
     Story("apply", consented, apply, active),
     Story("leg", with_leg, leg, held_leg_once),
@@ -235,6 +279,8 @@ STORIES = [
     Story("deposit", stay, deposit, held_once, GUANGZHOU),
     Story("discharge", held_twice, discharge, captured_once, GUANGZHOU),
     Story("cash", pending, pay_cash, never_both),
+    Story("relay-settle", with_leg, relay_settle, relayed_once),
+    Story("relay-cancel", relayed_before, relay_cancel, relay_refunded_once),
     Story("renewal", renewal_due, renew, renewed_once, GUANGZHOU),
 ]
 
@@ -288,6 +334,13 @@ async def lines_agree(window: Window) -> None:
         line = await journal.line(agreement.id)
         assert row is not None
         assert (line.held_fen, line.used_fen) == (row["held"], row["used"])
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """A dying process logs tracebacks by the hundred; rendering them is most of the work."""
+    with capture_logs():
+        yield
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["instead", "after"])
