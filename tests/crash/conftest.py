@@ -21,5 +21,5 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @pytest.fixture(scope="session")
 def sample() -> int:
     """Points per flow: a spread sample in `make test`, all of them in `make soak`."""
-    wanted = os.environ.get("XINYI_SOAK_POINTS", "12")
+    wanted = os.environ.get("XINYI_SOAK_POINTS", "8")
     return 10_000 if wanted == "all" else int(wanted)
