@@ -98,6 +98,8 @@ def _head(letter: soap.Letter) -> Mapping[str, str]:
     if len(heads) > 1:
         raise Refusal("MALFORMED", "MessageHead 重复")
     for head in heads:
+        for name in ("mustUnderstand", "actor", "role", "relay"):  # SOAP's own, not the contract's
+            head.attrib.pop(f"{{{letter.version}}}{name}", "")
         _check(head)
         return MappingProxyType({etree.QName(child).localname: child.text for child in head if child.text})
     return MappingProxyType({})
