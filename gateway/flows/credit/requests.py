@@ -25,8 +25,16 @@ def _fen(value: Any, info: ValidationInfo) -> int:
     return parse_yuan(value, field=field)
 
 
+def _positive(value: Any, info: ValidationInfo) -> int:
+    fen = _fen(value, info)
+    if not fen:
+        field = info.field_name or "amount"
+        raise InvalidAmount(f"{field}: 金额须大于零 / more than zero", field=field)
+    return fen
+
+
 Fen = Annotated[int, BeforeValidator(_fen)]
-Positive = Annotated[Fen, Field(gt=0)]
+Positive = Annotated[int, BeforeValidator(_positive)]
 Number = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:/-]+$")]
 Text = Annotated[str, Field(max_length=200)]
 Required = Annotated[str, Field(min_length=1, max_length=200)]

@@ -122,9 +122,7 @@ async def test_another_person_is_not_the_visits_business(world: World, window: W
     world.platform.will_settle(other.psn_no, "50.00", "0.00", "0.00", "50.00")
     shown = await window.view(visit)
     house = window.site.house
-    message = NationalMessage(
-        infno="2207", fixmedins_code=window.code, psn_no=other.psn_no, mdtrt_id=shown["mdtrt_id"]
-    )
+    message = NationalMessage(infno="2207", fixmedins_code=window.code, psn_no=other.psn_no, mdtrt_id=shown["mdtrt_id"])
     assert await hooks.visit_of(house, message) is None
     assert await hooks.visit_of(house, message.model_copy(update={"psn_no": shown["psn_no"]})) is not None
     elsewhere = message.model_copy(update={"psn_no": shown["psn_no"], "fixmedins_code": GUANGZHOU})
