@@ -129,12 +129,25 @@ def _counterparts(settings: Settings, adapters: Mapping[str, Adapter]) -> dict[s
     for name, partner in settings.counterparts.items():
         if partner.adapter not in adapters:
             raise SettingsError(f"counterparts.{name}.adapter: no adapter {partner.adapter!r} is installed")
-        adapter = adapters[partner.adapter]
+        adapter = _mapped(name, partner, adapters[partner.adapter])
         ring = _ring(name, partner, adapter.manifest)
         found[name] = Counterpart(name, adapter, partner.url, partner.revealed(), ring=ring)
     if CALLBACK in found:
         found |= {place.id: place for place in _callbacks(settings, found.pop(CALLBACK))}
     return found
+
+
+def _mapped(name: str, partner: CounterpartSettings, adapter: Adapter) -> Adapter:
+    """A generic adapter with the partner's map, another one as it is. Raises SettingsError."""
+    if bool(partner.map) != (adapter.mapped is not None):
+        need = "takes no" if partner.map else "needs a"
+        raise SettingsError(f"counterparts.{name}.map: {partner.adapter} {need} map")
+    if adapter.mapped is None:
+        return adapter
+    try:
+        return adapter.mapped(partner.map)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"counterparts.{name}.map: {error}") from None
 
 
 def _callbacks(settings: Settings, shared: Counterpart) -> Iterator[Counterpart]:

@@ -48,11 +48,13 @@ class Mappings(Part):
 class CounterpartSettings(Part):
     """A partner: the adapter's entry point, its address, credentials for its codec, the keys of a signed channel.
 
+    ``map`` is for a generic adapter: the partner's map file, a name of those shipped or a path ending in .toml.
     ``security`` left out is what the adapter's manifest says. ``sign_key`` and ``sign_cert`` are ours, ``peer_certs``
     the partner's that are trusted: PEM files, read again when they change.
     """
 
     adapter: str
+    map: str = ""
     url: str = ""
     credentials: Mapping[str, SecretStr] = Field(default_factory=dict)
     security: Literal["none", "wsse", "sm2"] | None = None
@@ -95,7 +97,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="XINYI_", env_nested_delimiter="__")
 
     sandbox: bool = False
-    store: str
+    store: str = Field(repr=False)  # a PostgreSQL address may hold a password
     data_dir: Path
     vault_key_file: Path
     clock_file: Path | None = None

@@ -6,7 +6,7 @@ This module is all an adapter may know of delivery. It opens no socket and knows
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -169,6 +169,7 @@ class Adapter:
     codec: Codec | None = None
     door: Any = None
     heavy: frozenset[str] = frozenset()  # operations whose encoding or decoding would hold the event loop
+    mapped: Callable[[str], Adapter] | None = None  # a generic one: the adapter of a map file; ValueError says why not
 
 
 NOT_FOUND = "NOT_FOUND"

@@ -25,7 +25,7 @@ from gateway.model.clock import to_micros
 from gateway.model.refusals import Refusal
 from gateway.web.context import DESK, EXCHANGE_ID, Desk
 
-DOOR: Final = "bank_soap"
+DOOR: Final = "bank_soap"  # the surface's name in exchanges and metrics, and the dialect of whom we do not know
 AUDITED: Final = frozenset({"SIGNATURE_INVALID", "TIMESTAMP_EXPIRED", "REPLAYED"})
 MESSAGE_REFUSED: Final = "BANK_MESSAGE_REFUSED"  # purpose in the access log
 _LARGE: Final = 128 * 1024  # bytes from which reading and verifying would hold the event loop
@@ -39,7 +39,7 @@ async def wsdl(request: web.Request) -> web.Response:
     if bank not in desk.banks or "wsdl" not in request.query_string.lower():
         raise web.HTTPNotFound
     address = f"{request.url.origin()}{request.path}"
-    return web.Response(body=desk.doors[DOOR].wsdl("notify", address), content_type="text/xml", charset="utf-8")
+    return web.Response(body=_dialect(desk, bank).wsdl("notify", address), content_type="text/xml", charset="utf-8")
 
 
 async def push(request: web.Request) -> web.Response:
@@ -56,12 +56,12 @@ async def push(request: web.Request) -> web.Response:
         return await _fault(request, desk, bank, refusal)
     except StoreUnavailable:
         return await _fault(request, desk, bank, Refusal("OVERLOADED"))
-    return _answer(request, desk, bank, 200, desk.doors[DOOR].ack(message, ack, _kind(request)))
+    return _answer(request, desk, bank, 200, _dialect(desk, bank).ack(message, ack, _kind(request)))
 
 
 async def _read(request: web.Request, desk: Desk, bank: str) -> NotifyTransaction | DeliverReceipt:
     """The message, verified where keys were agreed on; a large one is read in a thread."""
-    door, keys = desk.doors[DOOR], desk.house.delivery.counterparts[bank].keys
+    door, keys = _dialect(desk, bank), desk.house.delivery.counterparts[bank].keys
     guard = door.guard(keys, request.headers, desk.house.clock.real())
     body = await request.read()
     read: Callable[[], NotifyTransaction | DeliverReceipt] = partial(
@@ -129,8 +129,15 @@ async def _fault(request: web.Request, desk: Desk, bank: str, refusal: Refusal) 
     desk.metrics.refused.labels(DOOR, refusal.code).inc()
     if refusal.code in AUDITED:
         await _audit(request, desk, bank, refusal)
-    status, body = desk.doors[DOOR].fault_for(refusal, request[EXCHANGE_ID], _kind(request))
+    status, body = _dialect(desk, bank).fault_for(refusal, request[EXCHANGE_ID], _kind(request))
     return _answer(request, desk, bank, status, body)
+
+
+def unread(request: web.Request, refusal: Refusal) -> web.Response:
+    """A refusal before the message was read, unsigned, in the words of the bank it is for."""
+    door, kind = _dialect(request.app[DESK], request.match_info.get("bank", "")), _kind(request)
+    status, body = door.fault_for(refusal, request[EXCHANGE_ID], kind)
+    return web.Response(status=status, body=body, headers={"Content-Type": door.media_type(kind)})
 
 
 async def _audit(request: web.Request, desk: Desk, bank: str, refusal: Refusal) -> None:
@@ -150,10 +157,17 @@ async def _audit(request: web.Request, desk: Desk, bank: str, refusal: Refusal) 
 
 def _answer(request: web.Request, desk: Desk, bank: str, status: int, body: bytes) -> web.Response:
     """Signed where keys were agreed on."""
-    keys = desk.house.delivery.counterparts[bank].keys
-    sealed, headers = desk.doors[DOOR].sealed(body, keys, desk.house.clock.real())
-    kind = desk.doors[DOOR].media_type(_kind(request))
+    door, keys = _dialect(desk, bank), desk.house.delivery.counterparts[bank].keys
+    sealed, headers = door.sealed(body, keys, desk.house.clock.real())
+    kind = door.media_type(_kind(request))
     return web.Response(status=status, body=sealed, headers={**headers, "Content-Type": kind})
+
+
+def _dialect(desk: Desk, bank: str) -> Any:
+    """What reads and writes the messages of a bank: the door of its adapter, ours where it brings none."""
+    partner = desk.house.delivery.counterparts.get(bank)
+    own = None if partner is None or bank not in desk.banks else partner.adapter.door
+    return desk.doors[DOOR] if own is None else own
 
 
 def _kind(request: web.Request) -> str:

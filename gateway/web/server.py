@@ -119,9 +119,7 @@ def _own(request: web.Request, refusal: Refusal) -> web.Response:
     if door == soap_his.DOOR:
         return soap_his.fault(request, refusal)
     if door == bank.DOOR:
-        kind = request.headers.get("Content-Type", "")
-        status, body = desk.doors[door].fault_for(refusal, request[EXCHANGE_ID], kind)
-        return web.Response(status=status, body=body, content_type="text/xml", charset="utf-8")
+        return bank.unread(request, refusal)
     return problem(refusal, request[EXCHANGE_ID])
 
 
