@@ -38,6 +38,15 @@ MISHAPS: dict[int, dict[str, list[dict[str, Any]]]] = {
 }
 """By day: what strikes which request of the day. ``nth`` counts the requests of an operation since the morning."""
 
+LIES: dict[str, list[dict[str, Any]]] = {
+    "platform": [{"operation": "2304", "nth": 6, "kind": "lie", "fen": 1}],
+    "bank": [
+        {"operation": "Withhold", "nth": 4, "kind": "lie", "fen": 1},
+        {"operation": "QueryTransaction", "kind": "lie", "fen": 1},
+    ],
+}
+"""One fen more in an answer than was executed. The bank keeps to its story when it is asked again."""
+
 _ZH = {
     "drop_after": "已执行、答复丢失",
     "drop_before": "未执行、连接断开",
@@ -59,8 +68,7 @@ async def set_mishaps(world: World, day: int, lie: str = "") -> None:
     """Puts the day's faults in place; ``lie`` (``platform`` or ``bank``) adds a party that lies by one fen."""
     faults = {simulator: list(rows) for simulator, rows in MISHAPS[day].items()}
     if lie and day == 0:
-        operation = {"platform": "2304", "bank": "Withhold"}[lie]
-        faults.setdefault(lie, []).append({"operation": operation, "nth": 1, "kind": "lie", "fen": 1})
+        faults[lie] = [*faults[lie], *LIES[lie]]
     for simulator, rows in faults.items():
         await world.sims.ask("PUT", simulator, "faults", rows)
 

@@ -18,6 +18,8 @@ from simulators.hospital.v1 import V1Refused
 
 _AT_A_TIME = 4
 _SETTLE_TRIES = 6
+_WINDOW_PATIENCE, _EVENING_PATIENCE = 8.0, 15.0
+"""Real seconds a cashier waits for a charge, and the evening clerk."""
 _IMPATIENT_EVERY = 7
 _CHARGED = frozenset({"SETTLED"})
 
@@ -114,7 +116,7 @@ class Scenario:
     async def finish(self, case: Open) -> None:
         """Books the charge once its outcome is known; a pending or failed one waits for the evening."""
         try:
-            shown = await case.visit.at_rest(patience=8.0)
+            shown = await case.visit.at_rest(_WINDOW_PATIENCE)
         except StillMoving:
             self._leave_for_the_evening(case, "charge pending at the window")
             return
@@ -153,11 +155,11 @@ class Scenario:
 
     async def _finish_in_the_evening(self, case: Open) -> None:
         """By now the outcome is certain; a failed charge is tried once more, as an attempt of its own, then cash."""
-        shown = await case.visit.at_rest()
+        shown = await case.visit.at_rest(_EVENING_PATIENCE)
         if shown["state"] not in _CHARGED:
             encounter, bill = case.encounter, (self.his.number("BILL"), case.encounter.total)
             await case.visit.settle(encounter.settle_infno, encounter.settle_input(), bill, "evening")
-            shown = await case.visit.at_rest()
+            shown = await case.visit.at_rest(_EVENING_PATIENCE)
         if shown["state"] in _CHARGED:
             self.world.facts.counts["charged by the evening"] += 1
         else:

@@ -15,6 +15,7 @@ _AGREEMENT_MOVING = frozenset({"APPLIED", "GRADED", "SIGN_PENDING"})
 _VISIT_MOVING = frozenset({"SETTLING", "CHARGE_PENDING", "HOLD_PENDING", "REVERSING"})
 _POLL_SECONDS = 0.25
 _PATIENCE_SECONDS = 90.0
+_DEPOSIT_PATIENCE_SECONDS = 30.0
 
 
 class StillMoving(Exception):
@@ -113,9 +114,9 @@ class CreditVisit:
         return await self._post("topups", body, f"topup-{topup_no}")
 
     async def deposit(self, deposit_no: str, amount: int) -> dict[str, Any]:
-        """Takes a deposit from the line; returns the visit once the hold's outcome is known."""
+        """Takes a deposit from the line; returns the visit once the hold's outcome is known. Raises StillMoving."""
         await self._post("deposits", {"deposit_no": deposit_no, "amount": yuan(amount)}, f"deposit-{deposit_no}")
-        return await self.at_rest()
+        return await self.at_rest(_DEPOSIT_PATIENCE_SECONDS)
 
     async def settle(
         self, infno: str, inputs: Mapping[str, Any], bill: tuple[str, int], attempt: str

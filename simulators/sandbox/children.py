@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from simulators.sandbox.settings import HOST
+from simulators.sandbox.settings import HOST, OFFSETS
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 8.0
+_TEST_PORTS = range(21_000, 60_000)
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,6 +37,20 @@ def require_free(ports: Mapping[str, int]) -> None:
                 probe.bind((HOST, port))
             except OSError as error:
                 raise PortTaken(f"{name}: 端口 port {port} 不可用 ({error.strerror})") from error
+
+
+def free_base_port() -> int:
+    """A gateway port that is free together with the simulators' behind it, for tests that run side by side.
+
+    Raises PortTaken when there is none.
+    """
+    for base in range(_TEST_PORTS.start + os.getpid() % 500 * 20, _TEST_PORTS.stop, 20):
+        try:
+            require_free({"gateway": base, **{name: base + offset for name, offset in OFFSETS.items()}})
+        except PortTaken:
+            continue
+        return base
+    raise PortTaken("没有空闲端口 no free ports")
 
 
 def _die_with(parent: int) -> Callable[[], None]:
