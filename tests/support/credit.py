@@ -59,6 +59,7 @@ class World:
     wire: Wire = field(default_factory=Wire)
     bank: SmallBank = field(default_factory=SmallBank)
     platform: SmallPlatform = field(default_factory=SmallPlatform)
+    second_bank: SmallBank = field(default_factory=lambda: SmallBank(name="cib"))
     platform_credit: SmallCredit = field(default_factory=SmallCredit)
     receivers: dict[str, Receiver] = field(default_factory=lambda: {code: Receiver(code) for code in CITY})
 
@@ -76,7 +77,8 @@ class World:
     def parties(self) -> list[Party]:
         """Everybody outside."""
         receivers = [receiver.party for receiver in self.receivers.values()]
-        return [self.bank.party, self.platform.party, self.platform_credit.party, *receivers]
+        banks = [self.bank.party, self.second_bank.party]
+        return [*banks, self.platform.party, self.platform_credit.party, *receivers]
 
     def site(self, **more: Any) -> Site:
         """A life of the gateway."""
@@ -92,7 +94,7 @@ class World:
     async def gateway(self, **more: Any) -> AsyncIterator[Window]:
         """A hospital's window at a running gateway."""
         async with self.site(**more) as site:
-            self.bank.clock = self.platform.clock = site.clock
+            self.bank.clock = self.second_bank.clock = self.platform.clock = site.clock
             yield Window(self, site)
 
 

@@ -23,6 +23,7 @@ from gateway.journal.sqlite import SqliteStore
 from gateway.model.bank import Account
 from gateway.model.clock import SHANGHAI, SandboxClock
 from gateway.model.masked import AccountNo, PersonName
+from gateway.model.profile import Profiles
 from gateway.model.registry import Agency, Hospital
 from gateway.model.verdict import Verdict
 from tests.support.house import CrashingStore, Killed, Reply, Wire, build_house, counterpart, scheduler_of, still_clock
@@ -124,6 +125,8 @@ class Site:
     due: Mapping[str, Handler]
     continuations: Mapping[str, Callable[[House, str], Any]]
     agencies: Sequence[Agency] = ()
+    profiles: Profiles | None = None
+    start: datetime = START
     dies_at: int = 0
     dies_after: bool = False
     instance: str = "I1"
@@ -133,7 +136,7 @@ class Site:
         file, clock_file = self.path / "journal.db", self.path / "clock.json"
         if not file.exists():
             upgrade(f"sqlite:///{file}")
-        self.clock = SandboxClock(clock_file) if clock_file.exists() else still_clock(clock_file, START)
+        self.clock = SandboxClock(clock_file) if clock_file.exists() else still_clock(clock_file, self.start)
         self._inner = SqliteStore(file)
         await self._inner.open()
         self.store = MortalStore(self._inner)
@@ -143,7 +146,7 @@ class Site:
             self.store, self.clock, self.wire,
             {p.name: counterpart(p, p.kind, p.operations, capabilities=p.capabilities) for p in self.parties},
             hospitals={known.code: known for known in self.hospitals},
-            agencies={known.id: known for known in self.agencies}, instance=self.instance,
+            agencies={known.id: known for known in self.agencies}, profiles=self.profiles, instance=self.instance,
         )  # fmt: skip
         self.runner = Runner(self.house, self.flows, self.on_refusal)
         self.scheduler = scheduler_of(self.house, self.due, {**self.continuations, "exchange": self._resume})

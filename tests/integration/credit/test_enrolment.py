@@ -48,6 +48,7 @@ async def test_the_same_key_answers_the_same_and_signs_once(world: World, window
         ({"disclosure_id": ""}, "COMMITMENT_MISSING"),
         ({"products": []}, "INVALID_FIELD"),
         ({"bank": "cib"}, "INVALID_FIELD"),
+        ({"bank": "nobody"}, "INVALID_FIELD"),
         ({"funding": "BANK_ADVANCE"}, "INVALID_FIELD"),
         ({"beneficiaries": [{"psn_no": "X", "relation": "CHILD", "proof_id": "P"}]}, "RELATIVE_NOT_SUPPORTED"),
     ],
