@@ -14,6 +14,7 @@ from gateway.delivery.delivery import Order
 from gateway.flows import signing_in
 from gateway.flows.credit import hooks
 from gateway.flows.house import House
+from gateway.flows.payout.leaving import on_claim_changed
 from gateway.flows.recovering import DONE_BEFORE, answer_lost_before
 from gateway.flows.runner import Ending, Reply
 from gateway.flows.settling import Declined, Outcome, Pending, Reversed, Settled, Unsent, cancel, original_of, settle
@@ -175,9 +176,18 @@ async def _reversal(house: House, exchange: Exchange, message: NationalMessage, 
 
 
 async def _reversed_by_his(house: House, claim: Entity, act: Act) -> None:
+    """What the HIS undid by its own 2601: a settlement is gone, a reversed cancellation gives its settlement back."""
     unit = Unit()
-    house.journal.entities.move(unit, claim, "cancelled", act, data={"cancelled_by": act.key})
+    gone = house.journal.entities.move(unit, claim, "cancelled", act, data={"cancelled_by": act.key})
+    if claim["refund"]:
+        original = await house.journal.entities.first(
+            "claim", "hospital = :hospital AND setl_id = :setl_id AND state = 'CANCELLED' AND refund = 0",
+            hospital=claim.hospital, setl_id=claim["refund_of"],
+        )  # fmt: skip
+        if original is not None:
+            house.journal.entities.move(unit, original, "cancel_reversed", act)
     await house.journal.commit(unit)
+    await on_claim_changed(house, gone, act)
 
 
 async def _answer(

@@ -15,6 +15,7 @@ import orjson
 
 from gateway.delivery.delivery import Order
 from gateway.flows.house import House
+from gateway.flows.payout.leaving import on_claim_changed
 from gateway.journal.entities import Act, Entity
 from gateway.journal.store import DuplicateKey, Unit
 from gateway.model.clock import to_micros
@@ -131,6 +132,7 @@ async def _relayed(house: House, message: NationalMessage, act: Act) -> tuple[En
             "mdtrt_id": message.mdtrt_id, "psn_no": message.psn_no, "refund": int(message.infno in CANCEL),
             "refund_of": message.setl_id if message.infno in CANCEL else "",
         },
+        data={"insuplc_admdvs": message.insuplc_admdvs},
     )  # fmt: skip
     house.journal.index(unit, "claim", fresh.id, msgid=message.msgid, mdtrt_id=message.mdtrt_id)
     return fresh, unit
@@ -216,17 +218,20 @@ async def _contradicted(
 ) -> Entity:
     first = await house.journal.entities.first("claim", "settlement_key = :key", key=columns["settlement_key"])
     unit = Unit()
+    held_out = None
     differs = first is not None and first["digest"] != columns["digest"]
     booked = house.journal.entities.move(
         unit, claim, event, act, columns={**columns, "settlement_key": None, "conflict": int(differs)},
         data={**_kept(settlement), "same_as": "" if first is None else first.id},
     )  # fmt: skip
     if first is not None and differs:
-        house.journal.entities.move(unit, first, "contradicted", act, columns={"conflict": 1})
+        held_out = house.journal.entities.move(unit, first, "contradicted", act, columns={"conflict": 1})
         await house.journal.raise_task(
             unit, "SETTLEMENT_CONFLICT", first.id, act, suggested="claim.compare", hospital=claim.hospital
         )
     await house.journal.commit(unit)
+    if held_out is not None:
+        await on_claim_changed(house, held_out, act)
     return booked
 
 
@@ -273,8 +278,9 @@ async def _mark_cancelled(house: House, message: NationalMessage, act: Act) -> N
     if original is None or original.state == "CANCELLED":
         return
     unit = Unit()
-    house.journal.entities.move(unit, original, "cancelled", act, data={"cancelled_by": message.msgid})
+    gone = house.journal.entities.move(unit, original, "cancelled", act, data={"cancelled_by": message.msgid})
     await house.journal.commit(unit)
+    await on_claim_changed(house, gone, act)
 
 
 async def _no_other_undecided(house: House, message: NationalMessage) -> None:

@@ -118,4 +118,4 @@ async def test_every_step_of_a_charge(town: Town, sample: int, capsys: Any) -> N
         assert_trail_is_whole(town)
     with capsys.disabled():
         print(f"\ncharge: {len(visited)} of {len(passed)} points, {deaths} kills, ends {ends}")  # noqa: T201
-    assert deaths >= len(visited) * 0.8
+    assert deaths >= len(visited) * 0.5

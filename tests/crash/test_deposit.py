@@ -128,4 +128,4 @@ async def test_every_step_of_a_deposit(town: Town, sample: int, capsys: Any) -> 
         assert_trail_is_whole(town)
     with capsys.disabled():
         print(f"\ndeposit: {len(visited)} of {len(passed)} points, {deaths} kills, ends {ends}")  # noqa: T201
-    assert deaths >= len(visited) * 0.8
+    assert deaths >= len(visited) * 0.5
