@@ -20,6 +20,7 @@ _AT_A_TIME = 4
 _SETTLE_TRIES = 6
 _WINDOW_PATIENCE, _EVENING_PATIENCE = 8.0, 15.0
 """Real seconds a cashier waits for a charge, and the evening clerk."""
+_EVENING_TRIES, _EVENING_PAUSE = 4, 2.0
 _IMPATIENT_EVERY = 7
 _CHARGED = frozenset({"SETTLED"})
 
@@ -154,17 +155,23 @@ class Scenario:
                 group.create_task(self.world.guarded(what, self._finish_in_the_evening(case)))
 
     async def _finish_in_the_evening(self, case: Open) -> None:
-        """By now the outcome is certain; a failed charge is tried once more, as an attempt of its own, then cash."""
+        """By now the outcome is certain; a failed charge is tried again as an attempt of its own, then cash."""
         shown = await case.visit.at_rest(_EVENING_PATIENCE)
-        if shown["state"] not in _CHARGED:
-            encounter, bill = case.encounter, (self.his.number("BILL"), case.encounter.total)
-            await case.visit.settle(encounter.settle_infno, encounter.settle_input(), bill, "evening")
-            shown = await case.visit.at_rest(_EVENING_PATIENCE)
+        for attempt in range(_EVENING_TRIES):
+            if shown["state"] in _CHARGED or (attempt and shown.get("fail_code") != "BANK_UNAVAILABLE"):
+                break
+            await asyncio.sleep(_EVENING_PAUSE if attempt else 0)
+            shown = await self._charge_again(case, attempt)
         if shown["state"] in _CHARGED:
             self.world.facts.counts["charged by the evening"] += 1
         else:
             shown = await self._pay_otherwise(case, shown)
         self._book(case, shown)
+
+    async def _charge_again(self, case: Open, attempt: int) -> dict[str, Any]:
+        encounter, bill = case.encounter, (self.his.number("BILL"), case.encounter.total)
+        await case.visit.settle(encounter.settle_infno, encounter.settle_input(), bill, f"evening-{attempt}")
+        return await case.visit.at_rest(_EVENING_PATIENCE)
 
     async def _pay_otherwise(self, case: Open, shown: dict[str, Any]) -> dict[str, Any]:
         """The line did not pay: the patient pays the rest at the window, in cash."""
