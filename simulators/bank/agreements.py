@@ -205,6 +205,10 @@ class Agreements:
             raise Refusal("AG01", "协议不含该业务")
         return agreement
 
+    def signed_by(self, certno: str) -> bool:
+        """Whether the person has made an agreement here."""
+        return bool(self._by_certno.get(certno))
+
     def by_line(self, line_no: str) -> str:
         """The newest live agreement of a credit line, or an empty text."""
         numbers = self._by_certno.get(self._books.certno_of(line_no), ())

@@ -1,12 +1,12 @@
-"""The bank as a program: our WSDL under ``/bocom`` (SOAP 1.1 and 1.2), statements, pushes, controls; port 8812."""
+"""The banks as a program: our WSDL under ``/bocom`` (SOAP 1.1 and 1.2), other banks beside it; controls; port 8812."""
 
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from datetime import date, timedelta
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from aiohttp import web
 
 from simulators.bank import soap
 from simulators.bank.controls import add_bank_controls
-from simulators.bank.rows import Answer, Refusal
+from simulators.bank.house import GRACE, REFUSE, House, statement_file
+from simulators.bank.rows import Answer
 from simulators.bank.service import QUERIES, Bank, MsgIdReused, lie
-from simulators.bank.statements import statement
 from simulators.bank.wsse import Keys, KeysMissing
 from simulators.common import cli
 from simulators.common.faults import Fault
@@ -29,42 +29,50 @@ DEFAULT_PORT = 8812
 BANK_ID = "BOCOM"
 GATEWAY_ID = "XINYI"
 _KEYS = ("Serial", "BatchNo", "OrigSerial", "SignSerial", "AgreementNo", "BankTxnNo", "ReceiptNo", "PayerIdNo")
-_FOUR = re.compile(r"[A-Z0-9]{4}")
 _PUSH_TIMEOUT = aiohttp.ClientTimeout(total=10)
-_GRACE = timedelta(seconds=2)
-"""What handling a request may take in itself, also where ``settling_minutes`` is 0."""
 _message: ContextVar[soap.Message] = ContextVar("message")
 
 
 class BankSimulator(SimulatorApp):
-    """One bank. With ``keys`` it signs; with the gateway's certificate in them it refuses what is not signed."""
+    """Our bank and others. With ``keys`` it signs; with the gateway's certificate in them it refuses the unsigned.
+
+    ``others`` are banks in words of their own, by name; each has books of its own over the same accounts.
+    """
 
     name = "bank"
 
-    def __init__(self, options: Options, keys: Keys | None = None) -> None:
+    def __init__(self, options: Options, keys: Keys | None = None, cib_keys: Keys | None = None) -> None:
         super().__init__(options)
         self.keys = keys
         seal = keys.seal if keys else None
         self.bank = Bank(self.journal, self.clock, self.ledger, self.timers, self.push, seal)
+        houses: tuple[House, ...] = ()
+        self.others = {house.name: house for house in houses}
         self.on_push("NotifyTransaction", self._send_notice)
         self.on_push("DeliverReceipt", self._send_receipt)
-        for kind, action in (
-            ("expire_hold", self.bank.holds.expire),
-            ("book_withholding", self.bank.charges.book_pending),
-            ("book_batch", self.bank.payouts.book),
-        ):
-            self.timers.on(kind, self._later(action))
+        for bank in self.banks.values():
+            for kind, action in bank.due().items():
+                self.timers.on(kind, self._later(action))
+
+    @property
+    def banks(self) -> dict[str, Bank]:
+        """Every bank by name, ours first."""
+        return {"bocom": self.bank, **{name: house.bank for name, house in self.others.items()}}
 
     def seed_state(self) -> None:
         self.bank.books.seed()
+        for house in self.others.values():
+            house.seed()
 
     def routes(self, app: web.Application) -> None:
         app.router.add_get("/bocom", self._wsdl)
         app.router.add_post("/bocom", self._soap)
         app.router.add_get("/bocom/statements/{day}", self._statement)
-        add_bank_controls(self, self.bank)
+        for house in self.others.values():
+            house.routes(app)
+        add_bank_controls(self, self.banks)
 
-    def _later(self, action: Any) -> Any:
+    def _later(self, action: Callable[[str], None]) -> Any:
         async def run(timer: Timer) -> None:
             with self.step():
                 action(timer.payload["key"])
@@ -87,11 +95,12 @@ class BankSimulator(SimulatorApp):
             self.note_refused(request, "", "", body, code=fault.code)
             return soap.fault_reply(fault).response()
         _message.set(message)
+        REFUSE.set(partial(self._refused, message))
         arrived = self.clock.now()
         key = next((message.fields[name] for name in _KEYS if name in message.fields), "")
 
         def handle(call: Call) -> Reply:
-            if self.clock.now() - arrived > timedelta(minutes=self.bank.books.settings.settling_minutes) + _GRACE:
+            if self.clock.now() - arrived > timedelta(minutes=self.bank.books.settings.settling_minutes) + GRACE:
                 # By now the caller may have been told NOT_FOUND for good.
                 return self._turned_away(call, soap.Fault("EXPIRED_IN_QUEUE", "排队超时，未处理"))
             return self._handle(call, message)
@@ -141,8 +150,11 @@ class BankSimulator(SimulatorApp):
         return Reply(self.keys.sign(reply.body, version), reply.status, reply.content_type)
 
     def refusal(self, call: Call, fault: Fault) -> Reply:
-        """The fault ``reject``: a business refusal kept like any other; a question can only be refused as a whole."""
-        message = _message.get()
+        """The fault ``reject``, in the words of the bank whose request is under way."""
+        return REFUSE.get()(call, fault)
+
+    def _refused(self, message: soap.Message, call: Call, fault: Fault) -> Reply:
+        """A business refusal kept like any other; a question can only be refused as a whole."""
         if message.operation in QUERIES:
             return self._turned_away(call, soap.Fault(fault.code or "REJECTED", fault.message or "查询被拒绝"))
         sender = message.header["SenderId"]
@@ -150,38 +162,23 @@ class BankSimulator(SimulatorApp):
             # What has been answered before cannot be refused any more.
             with self.step():
                 return self._handle(call, message)
-        code = fault.code if _FOUR.fullmatch(fault.code) else "NARR"
-        text = fault.message or (f"业务拒绝 {fault.code}" if code != fault.code else "业务拒绝")
         with self.step():
-            result = self.bank.refuse_by_fault(message.operation, sender, message.fields, Refusal(code, text))
+            result = self.bank.refuse_by_fault(message.operation, sender, message.fields, fault.code, fault.message)
         return self._reply(message, *result)
 
     async def _statement(self, request: web.Request) -> web.StreamResponse:
-        day = request.match_info["day"]
-        try:
-            asked = date.fromisoformat(f"{day[:4]}-{day[4:6]}-{day[6:]}").isoformat()
-        except ValueError as error:
-            raise web.HTTPNotFound(text="YYYYMMDD") from error
-
-        def handle(call: Call) -> Reply:
-            call.verdict = "query"
-            if not self.bank.books.day_is_over(asked):
-                return Reply(
-                    "对账文件尚未生成 not made before the day switch\n".encode(), 404, "text/plain; charset=utf-8"
-                )
-            return Reply(statement(self.bank.books, "bocom", asked), content_type="text/plain; charset=utf-8")
-
-        return await self.run(request, "Statement", day, handle, body=b"")
+        return await statement_file(self, self.bank, "bocom", request)
 
     # -- pushes -------------------------------------------------------------------------------------------------------
 
     async def _send_notice(self, payload: dict[str, Any]) -> bool:
         """One attempt. The next one is a timer of its own in business time, so the frame never repeats this one."""
-        notices, no = self.bank.notices, payload["no"]
+        bank, post = self._house(payload)
+        notices, no = bank.notices, payload["no"]
         if no not in notices.table:
             return True
         try:
-            acked = await self._post("NotifyTransaction", notices.pairs(no)) == "OK"
+            acked = await post("NotifyTransaction", notices.pairs(no)) == "OK"
         except (aiohttp.ClientError, TimeoutError, OSError):
             acked = False
         with self.step():
@@ -192,15 +189,21 @@ class BankSimulator(SimulatorApp):
 
     async def _send_receipt(self, payload: dict[str, Any]) -> bool:
         """Until the gateway has it; MISMATCH means that it has and disagrees."""
-        receipt = self.bank.receipts.to_deliver(payload["no"])
+        bank, post = self._house(payload)
+        receipt = bank.receipts.to_deliver(payload["no"])
         if receipt is None:
             return True
-        ack = await self._post("DeliverReceipt", [("NotifyNo", f"N{payload['no']}"), ("Receipt", receipt)])
+        ack = await post("DeliverReceipt", [("NotifyNo", f"N{payload['no']}"), ("Receipt", receipt)])
         if ack not in ("OK", "MISMATCH"):
             return False
         with self.step():
-            self.bank.receipts.delivered(payload["no"])
+            bank.receipts.delivered(payload["no"])
         return True
+
+    def _house(self, payload: dict[str, Any]) -> tuple[Bank, Callable[[str, Any], Awaitable[str]]]:
+        """The bank that pushes, and how it posts in its own words."""
+        other = self.others.get(payload.get("bank", ""))
+        return (self.bank, self._post) if other is None else (other.bank, other.post)
 
     async def _post(self, operation: str, pairs: Any) -> str:
         """Sends one message of BankNotifyPort; returns its Ack, empty when the answer has none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,18 @@ CLEARING = "CLEARING"
 _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DEFAULT_LIMIT_FEN = 800_000
 _DEFAULT_FREE_DAYS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """The bank's own name and bank code (联行号); ``mark`` keeps its numbers apart from those of other banks."""
+
+    name: str
+    bank_code: str
+    mark: str = ""
+
+
+BOCOM = Brand("交通银行", "301290000007")
 
 
 def _account(row: dict[str, Any]) -> Account:
@@ -47,7 +59,8 @@ def base36(number: int) -> str:
 class Books:
     """Tables shared by all products, and the only place where a balance changes."""
 
-    def __init__(self, journal: Journal, clock: BusinessClock, ledger: Ledger) -> None:
+    def __init__(self, journal: Journal, clock: BusinessClock, ledger: Ledger, brand: Brand = BOCOM) -> None:
+        self.brand = brand
         self.clock = clock
         self.ledger = ledger
         self.accounts = journal.table("accounts", load=_account)
@@ -72,10 +85,16 @@ class Books:
         elif old is not None:
             self._certno_of.pop(old.line_no, None)
 
-    def seed(self) -> None:
-        """The accounts of a first start, from the seed file."""
+    def begin(self, settings: Settings | None = None) -> None:
+        """What a first start knows: where numbers begin, and settings that are not the usual ones."""
         # A reset must not give out a number again: the gateway knows bank numbers for ever.
-        self._numbers.put("epoch", base36(time.time_ns() // 1_000_000))
+        self._numbers.put("epoch", self.brand.mark + base36(time.time_ns() // 1_000_000))
+        if settings is not None:
+            self.set_settings(settings)
+
+    def seed(self) -> None:
+        """A first start, with the accounts from the seed file; all banks of the simulator know the same ones."""
+        self.begin()
         for row in json.loads(SEED_FILE.read_text(encoding="utf-8"))["accounts"]:
             self.open_account(row)
 
@@ -164,8 +183,8 @@ class Books:
                 {
                     "acct_no": line.line_no,
                     "acct_name": "个人信用就医贷款户",
-                    "bank_code": "301290000007",
-                    "bank_name": "交通银行",
+                    "bank_code": self.brand.bank_code,
+                    "bank_name": self.brand.name,
                     "kind": "LOAN",
                     "owner": line.line_no,
                 }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
+from simulators.bank.books import Books
+from simulators.bank.receipts import Receipts
 from simulators.bank.rows import Line, Refusal
 from simulators.bank.service import Bank
 from simulators.bank.settings import SettingRefused, changed
@@ -77,15 +80,15 @@ def _text(content: Any, name: str, default: str | None = None) -> str:
     return value
 
 
-def add_bank_controls(sim: SimulatorApp, bank: Bank) -> None:
-    controls = BankControls(sim, bank)
+def add_bank_controls(sim: SimulatorApp, banks: Mapping[str, Bank]) -> None:
+    controls = BankControls(sim, banks)
     router = sim.app.router
     router.add_get("/_sim/lines", controls.get_lines)
     router.add_put("/_sim/lines", controls.changing(controls.put_lines))
     router.add_get("/_sim/accounts", controls.get_accounts)
     router.add_put("/_sim/accounts", controls.changing(controls.put_accounts))
     router.add_get("/_sim/settings", controls.get_settings)
-    router.add_put("/_sim/settings", controls.changing(controls.put_settings))
+    router.add_put("/_sim/settings", controls.put_settings)
     router.add_get("/_sim/receipts", controls.get_receipts)
     router.add_post("/_sim/receipts/{what}", controls.receipts)
     router.add_get("/_sim/notices", controls.get_notices)
@@ -97,11 +100,22 @@ def add_bank_controls(sim: SimulatorApp, bank: Bank) -> None:
 
 
 class BankControls:
-    """Handlers; those wrapped by ``changing`` get the JSON body and run inside one step."""
+    """Handlers; those wrapped by ``changing`` get the JSON body and run inside one step.
 
-    def __init__(self, sim: SimulatorApp, bank: Bank) -> None:
+    What names an agreement or a payment order is for the bank that knows it, ours where none does.
+    """
+
+    def __init__(self, sim: SimulatorApp, banks: Mapping[str, Bank]) -> None:
         self._sim = sim
-        self._bank = bank
+        self._banks = banks
+        self._bank = next(iter(banks.values()))
+
+    def _of_agreement(self, no: str) -> Bank:
+        return next((bank for bank in self._banks.values() if no in bank.agreements.table), self._bank)
+
+    def _of_order(self, serial: str) -> list[Bank]:
+        """The bank that was sent the payment order; all of them where none was."""
+        return [bank for bank in self._banks.values() if bank.payouts.by_serial(serial)] or list(self._banks.values())
 
     def changing(self, action: Callable[[Any], Any]) -> Callable[[web.Request], Any]:
         async def handler(request: web.Request) -> web.Response:
@@ -120,10 +134,15 @@ class BankControls:
     # -- lines, accounts, settings ------------------------------------------------------------------------------------
 
     async def get_lines(self, request: web.Request) -> web.Response:
-        return json_response({"lines": {line.certno: self._shown(line) for line in self._bank.books.lines.values()}})
+        """By person; of somebody known to several banks the line of the bank where agreements were made."""
+        shown: dict[str, Any] = {}
+        for bank in self._banks.values():
+            for line in bank.books.lines.values():
+                if line.certno not in shown or bank.agreements.signed_by(line.certno):
+                    shown[line.certno] = self._shown(bank.books, line)
+        return json_response({"lines": shown})
 
-    def _shown(self, line: Line) -> dict[str, Any]:
-        books = self._bank.books
+    def _shown(self, books: Books, line: Line) -> dict[str, Any]:
         return {
             "line_no": line.line_no,
             "limit": yuan(line.limit_fen),
@@ -138,10 +157,10 @@ class BankControls:
     def put_lines(self, content: Any) -> Any:
         if not isinstance(content, dict):
             raise ControlRefused("an object of lines by certno is expected")
-        books = self._bank.books
-        for certno, row in content.items():
-            line = books.lines.get(certno) or books.default_line(certno)
-            self._bank.agreements.set_line(parse_line(line, row))
+        for bank in self._banks.values():
+            for certno, row in content.items():
+                line = bank.books.lines.get(certno) or bank.books.default_line(certno)
+                bank.agreements.set_line(parse_line(line, row))
         return {"lines": len(content)}
 
     async def get_accounts(self, request: web.Request) -> web.Response:
@@ -162,28 +181,42 @@ class BankControls:
         return {"accounts": len(content)}
 
     async def get_settings(self, request: web.Request) -> web.Response:
-        return json_response(asdict(self._bank.books.settings))
+        return json_response(asdict(self._named(request).books.settings))
 
-    def put_settings(self, content: Any) -> Any:
-        settings = changed(self._bank.books.settings, content)
-        self._bank.books.set_settings(settings)
-        return asdict(settings)
+    async def put_settings(self, request: web.Request) -> web.Response:
+        """With ``?bank=`` for that bank alone; else for all of them, the day switch aside, which is ours."""
+        wanted = [self._named(request)] if "bank" in request.query else list(self._banks.values())
+        answer: web.Response = await self.changing(partial(self._set, wanted))(request)
+        return answer
+
+    def _set(self, banks: list[Bank], content: Any) -> Any:
+        for bank in banks:
+            settings = changed(bank.books.settings, content)
+            if bank is not banks[0]:
+                settings = replace(settings, day_switch=bank.books.settings.day_switch)
+            bank.books.set_settings(settings)
+        return asdict(banks[0].books.settings)
+
+    def _named(self, request: web.Request) -> Bank:
+        bank = self._banks.get(request.query.get("bank", next(iter(self._banks))))
+        if bank is None:
+            raise web.HTTPNotFound(text=f"bank is one of {', '.join(self._banks)}")
+        return bank
 
     # -- receipts and notices -----------------------------------------------------------------------------------------
 
     async def get_receipts(self, request: web.Request) -> web.Response:
-        return json_response({"receipts": self._bank.receipts.show()})
+        return json_response({"receipts": [row for bank in self._banks.values() for row in bank.receipts.show()]})
 
     async def get_notices(self, request: web.Request) -> web.Response:
-        return json_response({"notices": self._bank.notices.show()})
+        return json_response({"notices": [row for bank in self._banks.values() for row in bank.notices.show()]})
 
     async def receipts(self, request: web.Request) -> web.Response:
-        receipts = self._bank.receipts
-        actions: dict[str, Callable[[str, int], int]] = {
-            "hold": lambda serial, fen: receipts.hold(serial),
-            "release": lambda serial, fen: receipts.release(serial),
-            "corrupt": receipts.corrupt,
-            "duplicate": receipts.duplicate,
+        actions: dict[str, Callable[[Receipts, str, int], int]] = {
+            "hold": lambda receipts, serial, _fen: receipts.hold(serial),
+            "release": lambda receipts, serial, _fen: receipts.release(serial),
+            "corrupt": Receipts.corrupt,
+            "duplicate": Receipts.duplicate,
         }
         action = actions.get(request.match_info["what"])
         if action is None:
@@ -195,7 +228,7 @@ class BankControls:
             if not isinstance(fen, int) or isinstance(fen, bool) or not 0 <= fen < 10**12:
                 return unprocessable("amount_fen is a whole number of fen")
             with self._sim.step():
-                count = action(serial, fen)
+                count = sum(action(bank.receipts, serial, fen) for bank in self._of_order(serial))
         except ControlRefused as error:
             return unprocessable(str(error))
         return json_response({"receipts": count})
@@ -203,15 +236,18 @@ class BankControls:
     # -- what the bank does by itself ---------------------------------------------------------------------------------
 
     def bounce(self, content: Any) -> Any:
-        record = self._bank.payouts.bounce(_text(content, "pay_order_no"), _text(content, "reason", _REASON))
+        serial = _text(content, "pay_order_no")
+        record = self._of_order(serial)[0].payouts.bounce(serial, _text(content, "reason", _REASON))
         return {"pay_order_no": record.serial, "bank_txn_no": record.return_txn_no, "amount_fen": record.amount_fen}
 
     def repay(self, content: Any) -> Any:
         channel = _text(content, "channel", "COUNTER")
         if channel not in _CHANNELS:
             raise ControlRefused(f"channel is one of {', '.join(_CHANNELS)}")
-        serial = _text(content, "channel_serial", "") or self._bank.books.number("RP")
-        number = self._bank.charges.repay(_text(content, "agreement_no"), money(content.get("amount")), channel, serial)
+        no = _text(content, "agreement_no")
+        bank = self._of_agreement(no)
+        serial = _text(content, "channel_serial", "") or bank.books.number("RP")
+        number = bank.charges.repay(no, money(content.get("amount")), channel, serial)
         return {"bank_txn_no": number, "channel_serial": serial}
 
     def default(self, content: Any) -> Any:
@@ -221,7 +257,8 @@ class BankControls:
         amount = money(_text(content, "amount"))
         if not amount:
             raise ControlRefused("an overdue amount is above zero")
-        return {"cb_ref": self._bank.default(_text(content, "agreement_no"), amount, days)}
+        no = _text(content, "agreement_no")
+        return {"cb_ref": self._of_agreement(no).default(no, amount, days)}
 
     def suspend(self, content: Any) -> Any:
         return self._switch(content, "SUSP")
@@ -231,6 +268,6 @@ class BankControls:
 
     def _switch(self, content: Any, status: str) -> Any:
         no = _text(content, "agreement_no")
-        if not self._bank.agreements.switch(no, status):
+        if not self._of_agreement(no).agreements.switch(no, status):
             raise Refusal("NOOR", "协议不存在或已处于该状态")
         return {"agreement_no": no, "status": status}

@@ -133,7 +133,7 @@ class Holds:
         found = self._books.accounts.get(no)
         if found is not None:
             return found
-        bank = {"bank_code": "301290000007", "bank_name": "交通银行"}
+        bank = {"bank_code": self._books.brand.bank_code, "bank_name": self._books.brand.name}
         row = {"acct_no": no, "acct_name": "收款归集户", "kind": "COLLECTION", "owner": agreement.payee_id, **bank}
         return self._books.open_account(row)
 

@@ -115,7 +115,7 @@ class Receipts:
             ("ValueDate", record.booking_date),
             ("PrintCount", 0),
         ]
-        return [*plain, *self._file(receipt, document(plain, payer, payee))]
+        return [*plain, *self._file(receipt, document(self._books.brand.name, plain, payer, payee))]
 
     def _file(self, receipt: Receipt, content: bytes) -> Pairs:
         sent = content[:-1] + b" " if receipt.spoilt else content
@@ -214,10 +214,10 @@ class Receipts:
         return [{**asdict(r), "pay_order_no": order[r.record_key].serial} for r in self.table.values()]
 
 
-def document(plain: Pairs, payer: Account, payee: Account) -> bytes:
+def document(bank: str, plain: Pairs, payer: Account, payee: Account) -> bytes:
     """The receipt's own file: an XML document, the same bytes whenever it is asked for."""
     root = etree.Element(
-        "ElectronicReceipt", title="交通银行电子回单", notice="本回单不作为收款方发货依据，请勿重复记账"
+        "ElectronicReceipt", title=f"{bank}电子回单", notice="本回单不作为收款方发货依据，请勿重复记账"
     )
     for name, value in plain:
         if name in ("Payer", "Payee"):

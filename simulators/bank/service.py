@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from simulators.bank.agreements import Agreements
-from simulators.bank.books import Books
+from simulators.bank.books import BOCOM, Books, Brand
 from simulators.bank.charges import Charges
 from simulators.bank.holds import Holds
 from simulators.bank.notices import Notices, Push
@@ -44,6 +45,7 @@ _LIES = {
     "GetReceipt": "AmountFen",
 }
 """The amount of each answer that the fault ``lie`` changes."""
+_FOUR = re.compile(r"[A-Z0-9]{4}")
 Handler = Callable[[Call, Fields], Answer]
 
 
@@ -52,31 +54,45 @@ class MsgIdReused(Exception):
 
 
 class Bank:
-    """All products on one set of books."""
+    """All products on one set of books. ``name`` tells its timers from those of another bank of the simulator."""
 
     def __init__(
-        self, journal: Journal, clock: BusinessClock, ledger: Ledger, timers: Timers, push: Push, seal: Seal | None
-    ) -> None:
-        self.books = Books(journal, clock, ledger)
+        self, journal: Journal, clock: BusinessClock, ledger: Ledger, timers: Timers, push: Push, seal: Seal | None,
+        brand: Brand = BOCOM, name: str = "",
+    ) -> None:  # fmt: skip
+        self._name = name
+        self.books = Books(journal, clock, ledger, brand)
         self.notices = Notices(self.books, journal, push)
         self.agreements = Agreements(self.books, journal, self._agreement_changed)
         self.txns = Txns(self.books, journal, self.notices)
-        self.holds = Holds(self.books, journal, self.agreements, self.txns, partial(_add_at, timers, "expire_hold"))
+        self.holds = Holds(
+            self.books, journal, self.agreements, self.txns, partial(_add_at, timers, self._kind("expire_hold"))
+        )
         self.charges = Charges(
             self.books,
             self.agreements,
             self.txns,
             self.notices,
             self.holds.seen,
-            partial(_add_later, timers, "book_withholding"),
+            partial(_add_later, timers, self._kind("book_withholding")),
         )
         self.receipts = Receipts(self.books, journal, push, seal)
-        self.payouts = Payouts(
-            self.books, journal, self.notices, self.receipts.issue, partial(_add_later, timers, "book_batch")
-        )
+        book_later = partial(_add_later, timers, self._kind("book_batch"))
+        self.payouts = Payouts(self.books, journal, self.notices, self.receipts.issue, book_later)
         self.receipts.payouts = self.payouts
         self._answers: Table[dict[str, Any]] = journal.table("answers")
         self._messages: Table[str] = journal.table("messages")
+
+    def _kind(self, timer: str) -> str:
+        return f"{timer}.{self._name}" if self._name else timer
+
+    def due(self) -> dict[str, Callable[[str], None]]:
+        """What this bank does later by itself, by kind of timer."""
+        return {
+            self._kind("expire_hold"): self.holds.expire,
+            self._kind("book_withholding"): self.charges.book_pending,
+            self._kind("book_batch"): self.payouts.book,
+        }
 
     # -- one request --------------------------------------------------------------------------------------------------
 
@@ -161,9 +177,14 @@ class Bank:
         return f"{sender}|{serial}" in self._answers
 
     def refuse_by_fault(
-        self, operation: str, sender: str, fields: Fields, refusal: Refusal
+        self, operation: str, sender: str, fields: Fields, code: str, text: str
     ) -> tuple[Answer, str, bool]:
-        """A business refusal asked for by a fault: kept like any other, a repetition of the serial included."""
+        """A business refusal asked for by a fault: kept like any other, a repetition of the serial included.
+
+        Four characters are a reason code; any other code goes into the text.
+        """
+        reason = code if _FOUR.fullmatch(code) else "NARR"
+        refusal = Refusal(reason, text or (f"业务拒绝 {code}" if reason != code else "业务拒绝"))
         answer, at = self.refuse(operation, sender, fields, refusal), self._time()
         self._keep(f"{sender}|{fields['Serial']}", fingerprint(operation, fields), answer, at)
         return answer, at, False

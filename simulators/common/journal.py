@@ -8,7 +8,7 @@ next start.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -148,6 +148,20 @@ class Journal:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+class Drawer(Journal):
+    """A journal's tables for one of several parties in it: names of their own, except ``shared`` ones; the same file,
+    steps and reset, which stay the whole journal's."""
+
+    def __init__(self, whole: Journal, name: str, shared: Mapping[str, Table[Any]]) -> None:
+        self._whole = whole
+        self._name = name
+        self._shared = shared
+
+    def table(self, name: str, load: Callable[[Any], T] = _same, dump: Callable[[T], Any] = _same) -> Table[T]:
+        found = self._shared.get(name)
+        return self._whole.table(f"{self._name}.{name}", load, dump) if found is None else found
 
 
 class Lines:
