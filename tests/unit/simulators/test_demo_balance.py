@@ -119,7 +119,7 @@ async def test_agreement_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     found = await Agreed().balance(monkeypatch)
     assert found.differences == []
     assert found.balanced
-    assert {line.zh for line in totals(found.lines)} >= {"医疗费总额", "信用支付净额", "日拨付（回单为证）"}
+    assert {line.zh for line in totals(found.lines)} >= {"医疗费总额", "信用支付净额", "日拨付（凭回单）"}
 
 
 async def test_one_fen_at_the_platform_names_the_settlement(monkeypatch: pytest.MonkeyPatch) -> None:
