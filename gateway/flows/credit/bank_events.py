@@ -34,8 +34,8 @@ async def take(house: House, bank: str, event: NotifyTransaction, exchange_id: s
         return False
     match event.event_type:
         case "REPAYMENT":
-            serial = getattr(event, "channel_serial", "") or event.bank_txn_no or event.notify_no
-            channel = getattr(event, "channel", "") or "COUNTER"
+            serial = event.channel_serial or event.bank_txn_no or event.notify_no
+            channel = event.channel or "COUNTER"
             await repayments.take(house, agreement, Repaid(channel, serial, event.amount_fen, event.occurred_at), act)
         case "AGREEMENT":
             await _refresh(house, agreement, event, act)

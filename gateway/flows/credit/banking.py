@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from gateway.delivery.declare import NOT_FOUND, AfterUnknown
 from gateway.delivery.delivery import Order
 from gateway.flows.house import House
-from gateway.model.bank import Account, CompletePreAuthorisation, PreAuthorise
 from gateway.model.refusals import dictionary
 from gateway.model.verdict import NotSent, Refused, Verdict
 
@@ -88,10 +87,3 @@ def refusal_code(house: House, bank: str, operation: str, verdict: Refused[Any] 
     meaning = None if explain is None else explain(operation, verdict.code)
     unified = verdict.code if meaning is None else str(meaning.unified_code)
     return unified if unified in dictionary() else "ILLEGAL_STATE"
-
-
-def with_payee(request: type[PreAuthorise | CompletePreAuthorisation], payee: Account, **content: Any) -> BaseModel:
-    """A deposit's request, naming the account it is for where the canonical words have a field for it."""
-    if "payee" in request.model_fields:
-        content["payee"] = payee
-    return request.model_validate(content)

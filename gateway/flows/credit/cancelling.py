@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
 from gateway.flows import settling
 from gateway.flows.api import ApiCall, ApiReply, Caller
-from gateway.flows.credit.basis import Case, again_when_lost, load, own_case
+from gateway.flows.credit.basis import Case, act_of, again_when_lost, load, own_case
 from gateway.flows.credit.pursuit import pursue
 from gateway.flows.credit.replies import visit_reply
 from gateway.flows.credit.settlements import own_message
 from gateway.flows.house import House
 from gateway.flows.settling import Declined, Pending, Settled, Unsent
-from gateway.journal.entities import Act, Entity
+from gateway.journal.entities import Entity
 from gateway.journal.exchanges import Exchange
 from gateway.journal.store import Unit
+from gateway.model import exact_json
 from gateway.model.refusals import Refusal, dictionary
 
 PATIENCE: Final = 15.0
@@ -167,8 +166,8 @@ async def go_on(house: House, case: Case) -> None:
     exchange = await house.journal.exchanges.get(case.visit["cancel"]["in"])
     if exchange is None:
         return
-    kept_call = orjson.loads(await house.journal.exchanges.request(exchange))
-    act = Act(Caller.model_validate(kept_call["caller"]).actor, exchange.idem_key, exchange.exchange_id)
+    kept_call = exact_json.loads(await house.journal.exchanges.request(exchange))
+    act = act_of(Caller.model_validate(kept_call["caller"]), exchange)
     case = await load(house, case.visit.id, act)
     try:
         await _uninsure(case, exchange.exchange_id)

@@ -207,10 +207,14 @@ async def _request(case: Case, charge: Entity) -> tuple[BankCall, BaseModel]:
     if kind == CAPTURE:
         hold = await case.house.journal.entities.get("hold", charge["hold_id"])
         assert hold is not None
-        return call, banking.with_payee(
-            CompletePreAuthorisation, case.hospital.account, serial=serial, pre_auth_no=hold["pre_auth_no"],
-            orig_serial=hold["serial"], amount_fen=amount, final=True,
-        )  # fmt: skip
+        return call, CompletePreAuthorisation(
+            serial=serial,
+            pre_auth_no=hold["pre_auth_no"],
+            orig_serial=hold["serial"],
+            amount_fen=amount,
+            payee=case.hospital.account,
+            final=True,
+        )
     return call, Withhold(
         serial=serial,
         agreement_no=case.agreement["agreement_no"],

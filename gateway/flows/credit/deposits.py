@@ -148,15 +148,19 @@ def _act(hold: Entity, actor: str) -> Act:
     return Act(actor, hold["asked_in"], hold["asked_in"])
 
 
-def _preauthorise(case: Case, hold: Entity) -> tuple[BankCall, Any]:
+def _preauthorise(case: Case, hold: Entity) -> tuple[BankCall, PreAuthorise]:
     call = BankCall(
         case.agreement["bank"], PREAUTHORISE, hold["serial"], case.act.exchange_id, case.visit.id, case.visit.hospital,
         hold["amount_fen"], f"visit:{case.visit.id}",
     )  # fmt: skip
-    request = banking.with_payee(
-        PreAuthorise, case.hospital.account, serial=hold["serial"], agreement_no=case.agreement["agreement_no"],
-        amount_fen=hold["amount_fen"], admission_no=case.visit.id, valid_days=case.credit.hold_valid_days,
-    )  # fmt: skip
+    request = PreAuthorise(
+        serial=hold["serial"],
+        agreement_no=case.agreement["agreement_no"],
+        amount_fen=hold["amount_fen"],
+        payee=case.hospital.account,
+        admission_no=case.visit.id,
+        valid_days=case.credit.hold_valid_days,
+    )
     return call, request
 
 

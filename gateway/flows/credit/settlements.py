@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
 from gateway.flows import settling, signing_in
 from gateway.flows.api import ApiCall, ApiReply, Caller
-from gateway.flows.credit.basis import Case, again_when_lost, kept, load, own_case, reasons_of
+from gateway.flows.credit.basis import Case, act_of, again_when_lost, kept, load, own_case, reasons_of
 from gateway.flows.credit.pursuit import pursue
 from gateway.flows.credit.replies import visit_reply
 from gateway.flows.credit.requests import SettleBody
@@ -21,9 +19,10 @@ from gateway.flows.settling import Declined, Outcome, Pending, Reversed, Settled
 from gateway.handlers.base import Reason
 from gateway.handlers.charge import check_split
 from gateway.handlers.funding import Bill, ordered
-from gateway.journal.entities import Act, Entity
+from gateway.journal.entities import Entity
 from gateway.journal.exchanges import Exchange
 from gateway.journal.store import Unit
+from gateway.model import exact_json
 from gateway.model.insurance import NationalMessage, Settlement
 from gateway.model.money import InvalidAmount, format_yuan, parse_yuan
 from gateway.model.refusals import Refusal
@@ -242,9 +241,9 @@ async def go_on(house: House, case: Case) -> None:
     exchange = await house.journal.exchanges.get(case.visit["settle"]["in"])
     if exchange is None:
         return
-    kept_call = orjson.loads(await house.journal.exchanges.request(exchange))
+    kept_call = exact_json.loads(await house.journal.exchanges.request(exchange))
     body = SettleBody.model_validate(kept_call["body"])
-    act = Act(Caller.model_validate(kept_call["caller"]).actor, exchange.idem_key, exchange.exchange_id)
+    act = act_of(Caller.model_validate(kept_call["caller"]), exchange)
     case = await load(house, case.visit.id, act)
     try:
         await _insure(case, body, exchange.exchange_id)

@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.hashes import SM3, Hash
+
 from gateway.flows.callbacks import enqueue
 from gateway.flows.credit import authorisations, banking
 from gateway.flows.credit.banking import BankCall
@@ -100,12 +102,21 @@ def _request(house: House, agreement: Entity, found: Entity, serial: str, sms_to
         id_no=certno,
         mobile=Phone(agreement.sealed["mobile"]),
         payee_id=agreement.hospital,
+        pending_agreement_no=agreement.get("pending_no", "") if sms_token else "",
         sms_token=sms_token,
+        commitment_digest=_sm3(agreement["commitment_id"]),
         funding=agreement["funding"],
         valid_from=house.clock.now().date(),
         valid_to=profile.locality.effective_to,
         limit_cap_fen=agreement.get("limit_cap_fen"),
     )
+
+
+def _sm3(text: str) -> str:
+    """The bank gets a digest of the commitment, never the letter (R-025)."""
+    digest = Hash(SM3())
+    digest.update(text.encode())
+    return digest.finalize().hex()
 
 
 async def _not_sent(house: House, agreement: Entity, call: BankCall, request: SignAgreement, act: Act) -> Entity:
@@ -159,9 +170,9 @@ async def _conclude(house: House, agreement: Entity, verdict: Verdict[AgreementR
         case Done(reply):
             return await _signed(house, agreement, reply, act)
         case Accepted(reply) if reply is not None and reply.need_sms:
-            return await _moved(house, agreement, "sms_asked", act)
+            return await _moved(house, agreement, "sms_asked", act, {"pending_no": reply.agreement_no})
         case Accepted() | Unknown():
-            return await _moved(house, agreement, "sign_unknown", act)
+            return await _moved(house, agreement, "sign_unknown", act, {})
         case Refused(code, text, reply):
             if reply is not None and reply.need_sms and agreement.state == "SIGNING":
                 raise Refusal("INVALID_FIELD", "短信验证码不符", field="sms_token")
@@ -170,12 +181,12 @@ async def _conclude(house: House, agreement: Entity, verdict: Verdict[AgreementR
     return agreement
 
 
-async def _moved(house: House, agreement: Entity, event: str, act: Act) -> Entity:
+async def _moved(house: House, agreement: Entity, event: str, act: Act, data: Mapping[str, Any]) -> Entity:
     """To SIGNING or SIGN_PENDING; staying there needs no second row."""
     if {"sms_asked": "SIGNING", "sign_unknown": "SIGN_PENDING"}[event] == agreement.state:
         return agreement
     unit = Unit()
-    moved = house.journal.entities.move(unit, agreement, event, act)
+    moved = house.journal.entities.move(unit, agreement, event, act, data=data)
     enqueue(unit, house, moved.hospital, CallbackType.AGREEMENT_CHANGED, moved.id, told(moved))
     await house.journal.commit(unit)
     return moved
