@@ -121,10 +121,9 @@ class FieldMap:
                 for rule in node.rules:
                     _leniently(rule, answer, scope, content, rule.target, steps, left)
             else:
-                rows = [
-                    _row_leniently(node, row, scope, steps, left) for row in _rows_leniently(node, answer, scope, left)
-                ]
-                _put(content, node.name, rows)
+                found = _rows_leniently(node, answer, scope, left)
+                if rows := [_row_leniently(node, row, scope, steps, left) for row in found]:
+                    _put(content, node.name, rows)
         return Translated(content, tuple(steps.values()), tuple(left.values()))
 
 

@@ -287,7 +287,7 @@ def test_an_answer_is_never_withheld() -> None:
     told = vendor.write("2207", odd)
     assert told.content == {
         "head": {"result": -2},
-        "body": {"id": "S1", "kind": "999", "fen": "abc", "on": "soon", "day": 5, "rows": []},
+        "body": {"id": "S1", "kind": "999", "fen": "abc", "on": "soon", "day": 5},
     }
     assert [step.line for step in told.left] == [10, 11, 14, 15, 16, 17, 19]
     assert made(ANSWER).write("", {"infcode": "-1", "err_msg": "x"}).content["head"] == {"result": "-1", "text": "x"}
