@@ -75,6 +75,11 @@ def test_fields_may_stand_in_no_namespace_or_in_the_contracts() -> None:
         read(bare)
 
 
+def test_a_number_that_is_marked_as_one_keeps_its_digits() -> None:
+    body = call('<data><a type="number">90.50</a><b type="number">7</b><c>90.50</c></data>')
+    assert b'"input":{"data":{"a":90.50,"b":7,"c":"90.50"}}' in DOOR.envelope(read(body), "H1")
+
+
 @pytest.mark.parametrize("action", ["", '""', f"{NS}:Call", f'"{NS}:Call"'])
 def test_the_action_may_be_missing_or_right(action: str) -> None:
     assert read(call(), action=action).infno == "2207"

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.model.fieldmap_file import MapError, lines_of, load_map, load_map_beside, load_maps, parse_codes, parse_map
+from gateway.settings import Mappings, Settings, SettingsError
+from tests.support.site import hospital
 
 HEAD = '[map]\nid = "v"\nname = { zh = "甲", en = "A" }\nformat = "json"\n'
 GOOD = HEAD + '[request.2207.data]\npsn_no = "a"\n'
@@ -121,3 +123,20 @@ def test_own_maps_stand_beside_the_products_and_win(tmp_path: Path) -> None:
     assert [problem.split(":")[0] for problem in wrong.value.problems] == ["w.toml", "x.toml", "x.toml"]
     with pytest.raises(OSError, match="nowhere"):
         load_map(tmp_path / "nowhere.toml")
+
+
+def test_a_hospital_names_its_map_in_the_settings(tmp_path: Path) -> None:
+    def settings(name: str) -> Settings:
+        at = hospital("H43050000001", "", "430500").model_copy(update={"map": name})
+        return Settings(
+            store="sqlite:///x", data_dir=tmp_path, vault_key_file=tmp_path / "key", hospitals=(at,),
+            mappings=Mappings(his=tmp_path),
+        )  # fmt: skip
+
+    assert {"qingzhu", "baishi"} <= set(settings("").field_maps())
+    assert settings("baishi").field_maps()["baishi"].encoding == "gb18030"
+    with pytest.raises(SettingsError, match=r"hospitals\.H43050000001\.map: no field map 'nobody'"):
+        settings("nobody").field_maps()
+    (tmp_path / "v.toml").write_text(HEAD, "utf-8")
+    with pytest.raises(SettingsError, match=r"v\.toml:1: map: "):
+        settings("").field_maps()
