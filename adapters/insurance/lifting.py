@@ -11,7 +11,7 @@ from typing import Any, Final
 from adapters.insurance.fields import fields_of
 from adapters.insurance.wire import output_in, rows_of, scalar
 from gateway.model.clock import SHANGHAI
-from gateway.model.insurance import CANCEL, SETTLE, NationalReply, PersonInsurance, Settlement
+from gateway.model.insurance import CANCEL, SETTLE, NationalFile, NationalReply, PersonInsurance, Settlement
 from gateway.model.masked import CertNo, PersonName
 from gateway.model.money import MAX_FEN
 
@@ -172,6 +172,13 @@ def stmt_result(output: Mapping[str, Any]) -> tuple[str, str]:
     return ("EQUAL" if equal else "DIFFERS"), first_of(output, "stmt_rslt_dscr", "stmtinfo")
 
 
+def file_of(output: Mapping[str, Any]) -> NationalFile | None:
+    """The file an answer to 9101 or 3202 names, whatever node it stands in; None where it names none."""
+    number = first_of(output, "file_qury_no", "fileinfo", "fsUploadOut", "data", "result")
+    name = first_of(output, "filename", "fileinfo", "fsUploadOut", "data", "result")
+    return NationalFile(file_qury_no=number, filename=name) if number else None
+
+
 def lift(infno: str, reply: NationalReply, envelope: Mapping[str, Any]) -> NationalReply:
     """The successful reply with what flows need of it. Raises SettlementUnreadable for a settlement one cannot book.
 
@@ -186,6 +193,8 @@ def lift(infno: str, reply: NationalReply, envelope: Mapping[str, Any]) -> Natio
         found["settlement"] = _optional_settlement(envelope, infno)
     elif infno == "3201":
         found["stmt_rslt"], found["stmt_text"] = stmt_result(output)
+    elif infno in ("9101", "3202"):
+        found["file"] = file_of(output)
     elif infno == "9001":
         found["sign_no"] = first_of(output, "sign_no", "signinoutb")
     elif infno in ("2201", "2401"):

@@ -25,6 +25,32 @@ class InsuranceModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class StatementRow(InsuranceModel):
+    """A line of a reconciliation file: ours on its way out, or the platform's word on one (national interface 3.13).
+
+    Amounts in fen, a refund's negative. ``stmt_rslt`` is EQUAL, CENTRE_MORE, INSTITUTION_MORE or DIFFERS; amounts are
+    None where an older platform answers with seven columns.
+    """
+
+    setl_id: str
+    mdtrt_id: str = ""
+    psn_no: str = ""
+    refund: bool = False
+    medfee_fen: int | None = None
+    fund_fen: int | None = None
+    acct_fen: int | None = None
+    msgid: str = ""
+    stmt_rslt: str = ""
+    memo: str = ""
+
+
+class NationalFile(InsuranceModel):
+    """A file the platform keeps for an institution: what 9102 needs to fetch it."""
+
+    file_qury_no: str
+    filename: str
+
+
 class NationalMessage(InsuranceModel):
     """One national request as the gateway sends it on.
 
@@ -47,6 +73,7 @@ class NationalMessage(InsuranceModel):
     opter_name: str = "信医网关"
     sign_no: str = ""
     input: Mapping[str, Any] | None = None
+    statement: tuple[StatementRow, ...] = ()  # 9101: the lines of the file to upload
     raw: str = ""
 
 
@@ -102,6 +129,8 @@ class NationalReply(InsuranceModel):
     sign_no: str = ""  # 9001
     mdtrt_id: str = ""  # 2201, 2401
     persons: tuple[PersonInsurance, ...] = ()  # 1101
+    file: NationalFile | None = None  # 9101, 3202
+    statement: tuple[StatementRow, ...] = ()  # 9102 of a result file
 
     @property
     def ok(self) -> bool:
