@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from gateway import logs
+from gateway import logs, provinces
 from gateway.delivery.asking import Asker
 from gateway.delivery.counterparts import Counterpart, Msgids
 from gateway.delivery.declare import Adapter, Manifest
@@ -81,13 +81,15 @@ def build(settings: Settings) -> Gateway:
     adapters = load_adapters()
     transport = Transport(probe or no_probe)
     msgids = Msgids(clock)
-    delivery = Delivery(journal, _counterparts(settings, adapters), transport, msgids, metrics.observe_attempt)
+    profiles, counterparts = settings.profiles(), _counterparts(settings, adapters)
+    spoken = provinces.variants(profiles, settings.hospitals, _kinds(counterparts))
+    delivery = Delivery(journal, counterparts, transport, msgids, metrics.observe_attempt, spoken)
     house = House(
         clock=clock,
         journal=journal,
         delivery=delivery,
         asker=Asker(delivery),
-        profiles=settings.profiles(),
+        profiles=profiles,
         calendar=WorkingCalendar.load(),
         hospitals={hospital.code: hospital for hospital in settings.hospitals},
         agencies={agency.id: agency for agency in settings.agencies},
@@ -130,11 +132,28 @@ def _counterparts(settings: Settings, adapters: Mapping[str, Adapter]) -> dict[s
         if partner.adapter not in adapters:
             raise SettingsError(f"counterparts.{name}.adapter: no adapter {partner.adapter!r} is installed")
         adapter = _mapped(name, partner, adapters[partner.adapter])
+        _check_credentials(settings, name, partner, adapter.manifest)
         ring = _ring(name, partner, adapter.manifest)
         found[name] = Counterpart(name, adapter, partner.url, partner.revealed(), ring=ring)
     if CALLBACK in found:
         found |= {place.id: place for place in _callbacks(settings, found.pop(CALLBACK))}
     return found
+
+
+def _kinds(counterparts: Mapping[str, Counterpart]) -> dict[str, str]:
+    return {name: partner.adapter.manifest.kind for name, partner in counterparts.items()}
+
+
+def _check_credentials(settings: Settings, name: str, partner: CounterpartSettings, manifest: Manifest) -> None:
+    """The platform's variants have the secrets they need. Raises SettingsError, before the first message fails."""
+    place = f"counterparts.{name}.credentials"
+    faults = [f"{place}.{extra}: nothing reads it" for extra in provinces.needless(manifest, partner.credentials)]
+    if manifest.kind == provinces.INSURANCE:
+        for profile in provinces.in_use(settings.profiles(), settings.hospitals):
+            lacking = provinces.lacking(profile.platform, manifest, partner.credentials)
+            faults += [f"{place}.{missing}: needed by the platform of {profile.id}" for missing in lacking]
+    if faults:
+        raise SettingsError("\n".join(faults))
 
 
 def _mapped(name: str, partner: CounterpartSettings, adapter: Adapter) -> Adapter:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from gateway import provinces
 from gateway.app import load_adapters, security_of
 from gateway.delivery.declare import Manifest
 from gateway.journal.migrate import is_current
@@ -41,6 +42,7 @@ async def run_checks(settings: Settings) -> list[Line]:
     """All findings, settings first, partners last."""
     lines = [Line(True, "settings", f"{len(settings.hospitals)} hospitals, {len(settings.clients)} clients")]
     lines += list(_data(settings))
+    lines += list(platforms(settings))
     lines += list(signed_channels(settings))
     lines += [await _reach(name, partner.url) for name, partner in settings.counterparts.items() if partner.url]
     return lines
@@ -53,6 +55,28 @@ def _data(settings: Settings) -> Iterator[Line]:
     yield _try("calendar", _calendar)
     yield _try("vault key", lambda: "readable" if Vault.from_file(settings.vault_key_file) else "")
     yield _try("database", lambda: _database(settings.store))
+
+
+def platforms(settings: Settings) -> Iterator[Line]:
+    """How each profile's province is spoken to, in words, and which credentials of it are missing."""
+    try:
+        profiles = settings.profiles()
+    except ProfileError:  # told under "profiles"
+        return
+    adapters = load_adapters()
+    partners = [p for p in settings.counterparts.values() if p.adapter in adapters]
+    sides = [(p, adapters[p.adapter].manifest) for p in partners]
+    platform = next(((p, m) for p, m in sides if m.kind == provinces.INSURANCE), None)
+    used = {profile.id for profile in provinces.in_use(profiles, settings.hospitals)}
+    for profile in profiles:
+        lacking = [] if platform is None else provinces.lacking(profile.platform, platform[1], platform[0].credentials)
+        words = provinces.in_words(profile.platform)
+        if lacking and profile.id in used:
+            yield Line(
+                False, f"platform {profile.id}", f"缺少凭据 / credentials missing: {', '.join(lacking)}；{words}"
+            )
+        else:
+            yield Line(True, f"platform {profile.id}", words)
 
 
 def signed_channels(settings: Settings) -> Iterator[Line]:

@@ -60,11 +60,11 @@ _VARIANTS: Mapping[str, Callable[[str, SendContext], dict[str, str]]] = {
 
 
 def auth_headers(infno: str, context: SendContext) -> dict[str, str]:
-    """Headers of the variant named by `credentials["auth"]` (default tif).
+    """Headers of the variant named by `variant["auth"]` (default tif).
 
     Raises ValueError for an unknown variant or a credential that is missing: both are mistakes of the settings.
     """
-    name = context.credentials.get("auth", DEFAULT_AUTH)
+    name = context.variant.get("auth", DEFAULT_AUTH)
     if name not in _VARIANTS:
         raise ValueError(f"unknown authentication variant {name}")
     try:

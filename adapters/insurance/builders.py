@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
+from adapters.insurance import cainfo
 from adapters.insurance.exact_json import NotJson, dumps, loads
-from adapters.insurance.rawjson import quote, set_members, value_of
+from adapters.insurance.rawjson import ObjectSpan, edit_members, quote, scan_object
 from gateway.delivery.declare import SendContext
 from gateway.model.clock import SHANGHAI
 from gateway.model.insurance import NationalMessage
@@ -52,19 +53,38 @@ def _inf_time(context: SendContext) -> str:
 
 
 def envelope_bytes(message: NationalMessage, context: SendContext) -> bytes:
-    """The body to send. A relayed message keeps every byte but an empty msgid, and a sign_no it lacks.
+    """The body to send. A relayed message keeps every byte but an empty msgid, a sign_no it lacks, and what the
+    province wants in another form: `input` as a string of JSON, the gateway's own signature in `cainfo`.
 
-    Raises RawJsonError for a raw envelope that is no JSON object.
+    Raises RawJsonError for a raw envelope that is no JSON object, ValueError for a signature that cannot be made.
     """
-    if not message.raw:
-        return dumps(_envelope(message, context)).encode("utf-8")
-    raw = message.raw.encode("utf-8")
+    variant = context.variant
+    raw = message.raw.encode("utf-8") if message.raw else dumps(_envelope(message, context)).encode("utf-8")
+    found = scan_object(raw)
+    edits = _completed(message, context, raw, found) if message.raw else {}
+    if variant.get("input") == "string":
+        edits |= _as_text(raw, found)
+    whole = edit_members(raw, found, edits) if edits else raw
+    form = variant.get("cainfo", cainfo.NONE)
+    return whole if form == cainfo.NONE else cainfo.with_cainfo(whole, form, context.credentials)
+
+
+def _completed(message: NationalMessage, context: SendContext, raw: bytes, found: ObjectSpan) -> dict[str, bytes]:
     edits: dict[str, bytes] = {}
     if not message.msgid:
         edits |= {"msgid": quote(context.msgid), "inf_time": quote(_inf_time(context))}
-    if message.sign_no and value_of(raw, ("sign_no",)) != quote(message.sign_no):
-        edits["sign_no"] = quote(message.sign_no)
-    return set_members(raw, edits) if edits else raw
+    if message.sign_no:
+        held, wanted = found.members.get("sign_no"), quote(message.sign_no)
+        if held is None or raw[held.start : held.end] != wanted:
+            edits["sign_no"] = wanted
+    return edits
+
+
+def _as_text(raw: bytes, found: ObjectSpan) -> dict[str, bytes]:
+    span = found.members.get("input")
+    if span is None or raw[span.start : span.start + 1] != b"{":
+        return {}
+    return {"input": quote(raw[span.start : span.end].decode("utf-8"))}
 
 
 def sign_in(hospital: NationalMessage, *, opter_no: str, mac: str, ip: str) -> NationalMessage:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from adapters.insurance import builders, fields, lifting
 from adapters.insurance.auth import auth_headers
 from adapters.insurance.dictionary import ErrorRow, Meaning, explain
-from adapters.insurance.wire import AUTH_FAILURES, Envelope, path_of, read_envelope
+from adapters.insurance.wire import AUTH_FAILURES, PREFIX, Envelope, path_of, read_envelope
 from gateway.delivery.declare import NOT_FOUND, AfterUnknown, Answer, Manifest, Outbound, SendContext
 from gateway.model.insurance import NationalMessage, NationalReply
 from gateway.model.verdict import Done, NotSent, Refused, Unknown, Verdict
@@ -23,6 +23,10 @@ from gateway.model.verdict import Done, NotSent, Refused, Unknown, Verdict
 REVERSAL: Final = "2601"
 UNSEEN: Final = "unseen text"
 UNSEEN_REFUSAL: Final = "PLATFORM_REFUSED"
+SYSTEM_ERROR: Final = "PLATFORM_SYSTEM_ERROR"
+BUSINESS_REJECTED: Final = "BUSINESS_REJECTED"
+TWO_CODES: Final = "minus_one_minus_two"
+CALL: Final = "call_service"
 REVERSED: Final = "SETTLEMENT_REVERSED"
 ALREADY_DONE: Final = "ALREADY_DONE"
 _JSON: Final = "application/json; charset=UTF-8"
@@ -52,13 +56,14 @@ class InsuranceCodec:
     def encode(self, operation: str, request: NationalMessage, context: SendContext) -> Outbound:
         """A relayed envelope exactly as it is in `request.raw`, completed where msgid or sign_no is missing in it.
 
-        A message of the gateway's own (no raw) gets an envelope around its `input`. Credentials read: `url_family`,
-        `path_prefix`, `recer_sys_code`, `auth` and what it needs (`paasid`, `token`; `access_key`, `secret_key`,
-        `api_version`; `apikey`). Raises ValueError where they make no sense.
+        A message of the gateway's own (no raw) gets an envelope around its `input`. The hospital's variant says
+        `url_family`, `auth`, `input` and `cainfo`; credentials read: `path_prefix`, `recer_sys_code` and what the
+        variant needs (manifest, `[capabilities.credentials]`). Raises ValueError where they make no sense.
         """
+        variant, credentials = context.variant, context.credentials
+        path = path_of(operation, variant.get("url_family", CALL), credentials.get("path_prefix", PREFIX))
         headers = {"Content-Type": _JSON} | auth_headers(operation, context)
-        body = builders.envelope_bytes(request, context)
-        return Outbound("POST", path_of(operation, context.credentials), headers, body)
+        return Outbound("POST", path, headers, builders.envelope_bytes(request, context))
 
     def decode(self, operation: str, request: NationalMessage, answer: Answer) -> Verdict[NationalReply]:
         """What the answer means; never raises on foreign bytes."""
@@ -71,9 +76,20 @@ class InsuranceCodec:
             return Unknown("empty answer" if not answer.body.strip() else "unreadable answer")
         if envelope.infcode == "0":
             return _success(operation, envelope.reply, envelope.content)
-        return self._failure(operation, request, envelope.reply)
+        if answer.context is not None and answer.context.variant.get("failure_codes") == TWO_CODES:
+            return self._by_code(operation, request, envelope.reply)
+        return self._by_text(operation, request, envelope.reply)
 
-    def _failure(self, operation: str, request: NationalMessage, reply: NationalReply) -> Verdict[NationalReply]:
+    def _by_code(self, operation: str, request: NationalMessage, reply: NationalReply) -> Verdict[NationalReply]:
+        """Two failure codes: -1 is the system's, whatever its text; -2 the business's (1.4, register 2)."""
+        if reply.infcode == "-1":
+            return Unknown(f"{SYSTEM_ERROR} infcode -1")
+        verdict = self._by_text(operation, request, reply)
+        if reply.infcode == "-2" and isinstance(verdict, Unknown) and verdict.reason == UNSEEN:
+            return Refused(BUSINESS_REJECTED, reply.err_msg, reply)
+        return verdict
+
+    def _by_text(self, operation: str, request: NationalMessage, reply: NationalReply) -> Verdict[NationalReply]:
         row = self.explain(operation, request, reply)
         if row is not None:
             if row.meaning is Meaning.UNKNOWN:

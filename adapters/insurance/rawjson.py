@@ -151,10 +151,11 @@ def set_members(raw: bytes, values: Mapping[str, bytes]) -> bytes:
 
     `values` maps names to JSON in UTF-8, e.g. `{"sign_no": b'"4201"'}`. Every other byte stays. Raises RawJsonError.
     """
-    return _set_members(raw, scan_object(raw), values)
+    return edit_members(raw, scan_object(raw), values)
 
 
-def _set_members(raw: bytes, found: ObjectSpan, values: Mapping[str, bytes]) -> bytes:
+def edit_members(raw: bytes, found: ObjectSpan, values: Mapping[str, bytes]) -> bytes:
+    """`set_members` on a message that has been scanned."""
     edits = [(span.start, span.end, values[name]) for name, span in found.members.items() if name in values]
     added = b",".join(quote(name) + b":" + value for name, value in values.items() if name not in found.members)
     if added:

@@ -30,13 +30,11 @@ def service_paths() -> Mapping[str, str]:
     return MappingProxyType({row["infno"]: row["path"] for row in csv.DictReader(io.StringIO(text))})
 
 
-def path_of(infno: str, credentials: Mapping[str, str]) -> str:
-    """Path below the counterpart's base URL, by `credentials["url_family"]`; `path_prefix` replaces `/fsi/api`.
+def path_of(infno: str, family: str, prefix: str = PREFIX) -> str:
+    """Path below the counterpart's base URL, by family; a prefix of its own replaces `/fsi/api`.
 
     A transaction without a service path of its own falls back to its number. Raises ValueError for an unknown family.
     """
-    family = credentials.get("url_family", "call_service")
-    prefix = credentials.get("path_prefix", PREFIX)
     if family == "call_service":
         return prefix + CALL_SERVICE.removeprefix(PREFIX)
     if family == "service_path":

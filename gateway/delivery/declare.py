@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -56,13 +56,17 @@ class Timeouts(BaseModel):
 DEFAULT_PLAN = (1, 2, 4, 8, 16, 32, 300, 600, 1800, 3600, 7200)
 
 
+Kind = Literal["query", "money", "batch", "file"]
+
+
 class OperationDecl(BaseModel):
-    """One row of a manifest's [operations] table."""
+    """One row of a manifest's [operations] table. ``kind`` chooses among the time-outs of a locality's own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     guarantee: Guarantee
     after_unknown: AfterUnknown = AfterUnknown.RETRY
     question: str = ""
+    kind: Kind = "query"
     timeouts: Timeouts = Timeouts()
     plan: tuple[int, ...] = DEFAULT_PLAN
     settling_seconds: int = 0
@@ -91,10 +95,25 @@ class Manifest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """How a partner is spoken to for one hospital: words for the codec, time-outs where they are not the manifest's."""
+
+    words: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Mapping[str, Timeouts] = field(default_factory=dict)
+
+    def limits(self, declared: OperationDecl) -> Timeouts:
+        """The time-outs of an operation."""
+        return self.timeouts.get(declared.kind, declared.timeouts)
+
+
+PLAIN = Variant()
+
+
+@dataclass(frozen=True, slots=True)
 class SendContext:
     """What an encoder may use besides the request: nothing here is read from a clock inside the codec.
 
-    ``keys`` is None on a channel that is not signed.
+    ``keys`` is None on a channel that is not signed; ``variant`` is how the hospital's locality speaks to the partner.
     """
 
     real_now: float
@@ -103,6 +122,7 @@ class SendContext:
     msgid: str
     credentials: Mapping[str, str] = field(default_factory=dict)
     keys: ChannelKeys | None = None
+    variant: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

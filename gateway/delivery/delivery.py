@@ -20,7 +20,15 @@ from pydantic import BaseModel
 from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, wait_random_exponential
 
 from gateway.delivery.counterparts import CODE_VERSION, Counterpart, Counterparts, Msgids
-from gateway.delivery.declare import AfterUnknown, Guarantee, OperationDecl, Outbound, SendContext
+from gateway.delivery.declare import (
+    PLAIN,
+    AfterUnknown,
+    Guarantee,
+    OperationDecl,
+    Outbound,
+    SendContext,
+    Variant,
+)
 from gateway.delivery.replies import read_reply, verdict_of, wire
 from gateway.delivery.transport import NothingLeft, OutcomeLost, Transport
 from gateway.journal.journal import Journal
@@ -38,6 +46,7 @@ _log = structlog.get_logger("delivery")
 Also = Callable[[Verdict[Any]], Unit | None]
 Observe = Callable[[str, str, Verdict[Any], float], None]
 
+VariantOf = Callable[[str, str], Variant]  # of a counterpart for a hospital
 
 class ContentChanged(Exception):
     """The same key came with another request: a mistake in a flow, never of a partner."""
@@ -76,8 +85,9 @@ class Delivery:
         msgids: Msgids,
         observe: Observe = lambda _c, _o, _v, _s: None,
     ) -> None:
+        variant_of: VariantOf = lambda _counterpart, _hospital: PLAIN,
         self.journal, self.counterparts = journal, counterparts
-        self._transport, self._msgids, self._observe = transport, msgids, observe
+        self._transport, self._msgids, self._observe, self._variant_of = transport, msgids, observe, variant_of
         self._sending: dict[tuple[str, str, str], asyncio.Future[Verdict[Any]]] = {}
         self._settled: dict[str, asyncio.Event] = {}
 
@@ -199,7 +209,7 @@ class Delivery:
 
     async def _await_or_cut_off(self, op: Operation, declared: OperationDecl) -> Operation:
         """Another instance may be sending it: wait as long as it can; an attempt of our own is a dead one."""
-        limits = declared.timeouts
+        limits = self._variant_of(op.counterpart, op.hospital).limits(declared)
         longest = limits.pool + limits.connect + limits.write + limits.read + GRACE_SECONDS
         while op.state == "SENDING":
             last = (await self.journal.operations.attempts(op.operation_id))[-1]
@@ -312,9 +322,10 @@ class Delivery:
     async def _exchange(self, sending: _Sending, out: Outbound, context: SendContext) -> Verdict[Any]:
         order, partner, declared = sending.order, sending.partner, sending.declared
         now = self.journal.clock.monotonic
+        limits = self._variant_of(partner.id, order.hospital).limits(declared)
         try:
             answer = await self._transport.send(
-                partner.url.rstrip("/") + out.path, out, declared.timeouts, fresh=declared.guarantee.sole
+                partner.url.rstrip("/") + out.path, out, limits, fresh=declared.guarantee.sole
             )
         except NothingLeft as error:
             partner.breaker.failed(now())
@@ -338,6 +349,7 @@ class Delivery:
             msgid=self._msgids.next(op.hospital) if national else op.operation_id,
             credentials=partner.credentials,
             keys=partner.keys,
+            variant=self._variant_of(partner.id, op.hospital).words,
         )
 
     def _add_end(self, unit: Unit, op: Operation, number: int, verdict: Verdict[Any], took_us: int) -> None:

@@ -198,6 +198,14 @@ class Profiles:
         wanted = [profile for profile in listed if part is None or profile.has(part)]
         return max(wanted, key=lambda profile: profile.locality.effective_from, default=None)
 
+    def for_place(self, code: str, pool_area: str) -> LocalityProfile | None:
+        """Return the profile whose `[platform]` holds for an institution: the one that lists it, else its area's."""
+        listed = self.for_hospital(code)
+        if listed is not None:
+            return listed
+        of_area = [profile for profile in self._all if pool_area in profile.pool_areas]
+        return max(of_area, key=lambda profile: profile.locality.effective_from, default=None)
+
 
 def _meet(left: LocalityProfile, right: LocalityProfile) -> bool:
     ends = left.locality.effective_to or date.max, right.locality.effective_to or date.max

@@ -143,5 +143,10 @@ class Platform(Strict):
     stmt_rslt: Literal["auto"] = "auto"
     detail_null: Literal["null", "empty"] = "null"
     file_transport: Literal["json_bytes", "base64", "multipart"] = "json_bytes"
-    cainfo: Literal["none", "sm2"] = "none"
+    cainfo: Literal["none", "sm2", "sm2_rs"] = "none"
     timeouts: Timeouts = Timeouts()
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What the platform's codec has to know."""
+        return {name: getattr(self, name) for name in ("url_family", "auth", "input", "failure_codes", "cainfo")}

@@ -115,7 +115,7 @@ def _clients(cast: Cast) -> list[dict[str, str]]:
 
 
 def _counterparts(place: Place) -> dict[str, Any]:
-    tif = {"paasid": "xinyi", "token": "sandbox-platform", "url_family": "call_service", "auth": "tif"}
+    tif = {"paasid": "xinyi", "token": "sandbox-platform"}
     parties = {"sender_id": "XINYI", "receiver_id": "BOCOM"}
     bocom = {"adapter": "bank_soap", "url": f"{place.simulator('bank')}/bocom", "credentials": parties}
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -58,9 +59,16 @@ def with_credentials(**credentials: str) -> SendContext:
     return replace(CONTEXT, credentials={**CONTEXT.credentials, **credentials})
 
 
-def answered(operation: str, body: object, status: int = 200, request: NationalMessage = SETTLING) -> object:
+def spoken(*, credentials: Mapping[str, str] | None = None, **variant: str) -> SendContext:
+    return replace(with_credentials(**(credentials or {})), variant=variant)
+
+
+def answered(
+    operation: str, body: object, status: int = 200, request: NationalMessage = SETTLING,
+    context: SendContext | None = None,
+) -> object:  # fmt: skip
     raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-    return CODEC.decode(operation, request, Answer(status, {}, raw))
+    return CODEC.decode(operation, request, Answer(status, {}, raw, context))
 
 
 def failure(text: str, infcode: object = -1) -> dict[str, object]:
@@ -85,21 +93,23 @@ def test_the_published_csb_vector() -> None:
         "_api_version": "1.0.0",
     }
     assert csb_signature("demoSK", signed) == "jP57rKaolDtnI6/yIa73Y0fIPkk="
-    context = replace(with_credentials(auth="csb", access_key="demoAK", secret_key="demoSK"), real_now=1795224615.0)
+    keys = {"access_key": "demoAK", "secret_key": "demoSK"}
+    context = replace(spoken(credentials=keys, auth="csb"), real_now=1795224615.0)
     headers = CODEC.encode("2207", SETTLING, context).headers
     assert headers["_api_signature"] == "jP57rKaolDtnI6/yIa73Y0fIPkk="
     assert "x-tif-signature" not in headers
 
 
 def test_the_other_two_variants() -> None:
-    assert CODEC.encode("2207", SETTLING, with_credentials(auth="apikey", apikey="K")).headers["apikey"] == "K"
-    assert list(CODEC.encode("2207", SETTLING, with_credentials(auth="none")).headers) == ["Content-Type"]
+    keyed = spoken(credentials={"apikey": "K"}, auth="apikey")
+    assert CODEC.encode("2207", SETTLING, keyed).headers["apikey"] == "K"
+    assert list(CODEC.encode("2207", SETTLING, spoken(auth="none")).headers) == ["Content-Type"]
 
 
-@pytest.mark.parametrize("credentials", [{"auth": "sm2"}, {"auth": "csb"}, {"url_family": "soap"}])
-def test_settings_that_make_no_sense_are_told(credentials: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"authentication|url_family"):
-        CODEC.encode("2207", SETTLING, with_credentials(**credentials))
+@pytest.mark.parametrize("variant", [{"auth": "sm2"}, {"auth": "csb"}, {"url_family": "soap"}, {"cainfo": "rsa"}])
+def test_variants_that_make_no_sense_are_told(variant: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"authentication|url_family|cainfo"):
+        CODEC.encode("2207", SETTLING, spoken(**variant))
 
 
 @pytest.mark.parametrize(
@@ -113,11 +123,11 @@ def test_settings_that_make_no_sense_are_told(credentials: dict[str, str]) -> No
     ],
 )
 def test_the_three_url_families(family: str, operation: str, path: str) -> None:
-    assert CODEC.encode(operation, SETTLING, with_credentials(url_family=family)).path == path
+    assert CODEC.encode(operation, SETTLING, spoken(url_family=family)).path == path
 
 
 def test_a_province_may_have_a_prefix_of_its_own() -> None:
-    context = with_credentials(url_family="infno", path_prefix="")
+    context = spoken(credentials={"path_prefix": ""}, url_family="infno")
     assert CODEC.encode("2207", SETTLING, context).path == "/2207"
 
 
@@ -361,12 +371,24 @@ def test_a_stack_trace_behind_a_listed_text_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("area", "infcode", "kind"),
-    [("500100", -1, Unknown), ("500100", "-2", Refused), ("430500", -2, Unknown)],
-)
-def test_two_failure_codes_are_chongqings(area: str, infcode: object, kind: type) -> None:
-    request = SETTLING.model_copy(update={"mdtrtarea_admvs": area})
-    assert isinstance(answered("2207", failure("从未见过的文字", infcode), request=request), kind)
+    ("operation", "text", "infcode", "kind"),
+    [
+        ("2207", "从未见过的文字", -1, Unknown), ("2207", "该就诊已结算，不能重复结算", "-1", Unknown),
+        ("2207", "从未见过的文字", "-2", Refused), ("2207", "该就诊已结算，不能重复结算", -2, Refused),
+        ("2207", "系统繁忙，请稍后再试", -2, Unknown), ("2207", "从未见过的文字", 7, Unknown),
+        ("1101", "从未见过的文字", -1, Unknown), ("1101", "从未见过的文字", -2, Refused),
+    ],
+)  # fmt: skip
+def test_two_failure_codes_tell_the_system_from_the_business(
+    operation: str, text: str, infcode: object, kind: type
+) -> None:
+    context = spoken(failure_codes="minus_one_minus_two")
+    assert isinstance(answered(operation, failure(text, infcode), context=context), kind)
+
+
+def test_with_one_failure_code_the_text_decides() -> None:
+    assert isinstance(answered("2207", failure("从未见过的文字", -2), context=CONTEXT), Unknown)
+    assert isinstance(answered("2207", failure("该就诊已结算，不能重复结算", -1), context=CONTEXT), Refused)
 
 
 @settings(deadline=None)
