@@ -363,7 +363,7 @@ authorisation = _entity(
 
 agreement = _entity(
     "agreement",
-    Column("agreement_no", Text, nullable=True, unique=True),
+    Column("agreement_no", Text, nullable=True),  # the bank's own: another bank may give the same
     _text("psn_no"),
     _text("bank"),
     _text("scheme"),
@@ -375,6 +375,7 @@ agreement = _entity(
     CheckConstraint("used_fen >= 0", name="used"),
     CheckConstraint("held_fen >= 0", name="held"),
     Index("ix_agreement_psn_no", "psn_no"),
+    UniqueConstraint("agreement_no", "bank"),
 )
 Index(
     "uq_agreement_live",
@@ -448,6 +449,7 @@ claim = _entity(
     _int("reconciled_at", nullable=True),
     _text("digest", server_default=""),
     _int("conflict", server_default="0"),
+    _int("list_uploaded_at", nullable=True),  # 4101 or 4101A taken by the platform
     Index("ix_claim_setl_date_hospital", "setl_date", "hospital"),
     Index("ix_claim_hospital_mdtrt_id", "hospital", "mdtrt_id"),
     Index("ix_claim_setl_id", "setl_id"),
@@ -457,6 +459,12 @@ claim = _entity(
         "setl_date",
         sqlite_where=text("state IN ('ACCEPTED','RECON_DIFF')"),
         postgresql_where=text("state IN ('ACCEPTED','RECON_DIFF')"),
+    ),
+    Index(
+        "ix_claim_unknown",
+        "hospital",
+        sqlite_where=text("state IN ('UNKNOWN','RECON_PENDING')"),
+        postgresql_where=text("state IN ('UNKNOWN','RECON_PENDING')"),
     ),
     UniqueConstraint("hospital", "msgid"),
 )
@@ -474,6 +482,22 @@ recon_group = _entity(
         "setl_date",
         sqlite_where=text("state = 'DIFFERS'"),
         postgresql_where=text("state = 'DIFFERS'"),
+    ),
+)
+
+recon_break = _entity(
+    "recon_break",
+    _text("setl_date"),
+    _text("clr_type"),
+    _text("clr_optins"),
+    _text("setl_id"),
+    _text("msgid"),
+    Index("ix_recon_break_setl_date", "setl_date", "hospital"),
+    Index(
+        "ix_recon_break_open",
+        "hospital",
+        sqlite_where=text("state IN ('OPEN','REPAIRING')"),
+        postgresql_where=text("state IN ('OPEN','REPAIRING')"),
     ),
 )
 

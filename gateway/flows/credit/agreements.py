@@ -37,7 +37,7 @@ async def _may_read(house: House, agreement: Entity, caller: Caller) -> None:
 
 
 async def listing(house: House, exchange: Exchange | None, call: ApiCall) -> ApiReply:
-    """A person's agreements, newest application last; paged by cursor."""
+    """A person's agreements in the order of their numbers; paged by cursor."""
     del exchange
     psn_no, after = call.query.get("psn_no", ""), call.query.get("cursor", "")
     if not psn_no:

@@ -95,14 +95,18 @@ async def own_case(house: House, visit_id: str, caller: Caller, exchange: Exchan
 
 
 async def agreement_by_number(house: House, number: str) -> Entity:
-    """An agreement by its number at the bank or its application. Raises Refusal NOT_FOUND."""
+    """An agreement by its number at the bank or its application.
+
+    Raises Refusal NOT_FOUND, and INVALID_FIELD for a number that two banks have given.
+    """
     entities = house.journal.entities
-    found = await entities.get("agreement", number) or await entities.first(
-        "agreement", "agreement_no = :number", number=number
-    )
-    if found is None:
+    own = await entities.get("agreement", number)
+    found = [own] if own is not None else await entities.find("agreement", "agreement_no = :number", number=number)
+    if len(found) > 1:
+        raise Refusal("INVALID_FIELD", "协议号不唯一，请改用 application_id", field="agreement_no")
+    if not found:
         raise Refusal("NOT_FOUND", field="agreement_no")
-    return found
+    return found[0]
 
 
 def act_of(caller: Caller, exchange: Exchange | None) -> Act:

@@ -31,7 +31,8 @@ async def visit_reply(case: Case, caller: Caller, reasons: Iterable[Any] = ()) -
     """The visit as it stands now."""
     fresh = await load(case.house, case.visit.id, case.act)
     resource = await visit_view(fresh, caller)
-    return pending_or_final(resource, fresh.visit.state in MOVING, reasons)
+    ending = bool(fresh.visit.get("closing") or fresh.visit.get("leaving"))
+    return pending_or_final(resource, ending or fresh.visit.state in MOVING, reasons)
 
 
 def pending_or_final(resource: Any, pending: bool, reasons: Iterable[Any] = ()) -> ApiReply:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.flows import settling, signing_in
 from gateway.flows.api import ApiCall, ApiReply, Caller
+from gateway.flows.credit import reserving
 from gateway.flows.credit.basis import Case, act_of, again_when_lost, kept, load, own_case, reasons_of
 from gateway.flows.credit.pursuit import pursue
 from gateway.flows.credit.replies import visit_reply
@@ -29,11 +30,6 @@ from gateway.model.refusals import Refusal
 
 PATIENCE: Final = 15.0  # real seconds that /v1 waits for an insurance outcome to become certain
 FROM: Final = frozenset({"OPEN", "HELD", "LAPSED", "HOLD_PENDING", "REVERSED"})
-_BACK: Final = {
-    "HELD": "insurance_refused_held",
-    "LAPSED": "insurance_refused_lapsed",
-    "HOLD_PENDING": "insurance_refused_pending",
-}
 
 
 # -- moves both ways share ------------------------------------------------------------------------------------------
@@ -124,12 +120,23 @@ async def not_insured(case: Case, exchange_id: str) -> Case:
         if fresh.visit.state != "SETTLING" or settle.get("in") != exchange_id or settle.get("insured"):
             return fresh
         unit = Unit()
-        event = _BACK.get(settle["from"], "insurance_refused")
+        event = await _way_back(fresh, settle["from"])
         fresh.house.journal.entities.move(unit, fresh.visit, event, fresh.act)
         await fresh.house.journal.commit(unit)
         return await load(fresh.house, fresh.visit.id, fresh.act)
 
     return await again_when_lost(step)
+
+
+async def _way_back(case: Case, origin: str) -> str:
+    """Where a visit belongs by its deposits as they are now; one may have become known or have ended meanwhile."""
+    if await case.holds("CREATED", "SUBMITTED", "UNKNOWN"):
+        return "insurance_refused_pending"
+    if origin == "LAPSED":
+        return "insurance_refused_lapsed"
+    if await reserving.deposits_held(case):
+        return "insurance_refused_held"
+    return "insurance_refused_lapsed" if origin == "HELD" else "insurance_refused"
 
 
 # -- /v1 ------------------------------------------------------------------------------------------------------------

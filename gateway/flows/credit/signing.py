@@ -34,6 +34,10 @@ from gateway.model.verdict import Accepted, Done, NotSent, Refused, Unknown, Ver
 
 EXPIRES: Final = "credit.agreement"  # kind of the due row that ends an agreement by its date
 SIGN, CANCEL = "SignAgreement", "CancelAgreement"
+_OTHER_LINES: Final = (
+    "(SELECT COALESCE(SUM(limit_fen), 0) FROM agreement "
+    "WHERE psn_no = :psn AND scheme = :scheme AND live = 1 AND id <> :own)"
+)
 _OPEN_VISITS: Final = (
     "('OPEN', 'HELD', 'HOLD_PENDING', 'LAPSED', 'SETTLING', 'CHARGE_PENDING', 'CHARGE_FAILED', 'REVERSING')"
 )
@@ -194,7 +198,8 @@ async def _moved(house: House, agreement: Entity, event: str, act: Act, data: Ma
 
 async def _signed(house: House, agreement: Entity, reply: AgreementReply, act: Act) -> Entity:
     """ACTIVE with the limit the rule allows (I5); an offer no rule allows is declined and given back to the bank."""
-    decision = await _limit(house, agreement, reply)
+    others = await _others(house, agreement)
+    decision = _limit(house, agreement, reply, others)
     act = replace(act, profile_version=house.profiles.by_locality(agreement["locality"]).version)
     bank = {"bank_offer_fen": reply.credit_limit_fen, "bank_agreement_no": reply.agreement_no}
     if not decision.ok or decision.value is None:
@@ -207,6 +212,11 @@ async def _signed(house: House, agreement: Entity, reply: AgreementReply, act: A
         "reasons": [*agreement.get("reasons", []), *kept(decision.reasons)],
     }
     unit = Unit()
+    unit.run(  # I5: another bank may sign for the same person at this moment
+        f"UPDATE agreement SET limit_fen = limit_fen WHERE id = :own AND :others = {_OTHER_LINES}",
+        {**_whose(agreement), "others": others},
+        guard="other lines",
+    )
     moved = house.journal.entities.move(
         unit, agreement, "signed", act,
         columns={"agreement_no": reply.agreement_no, "limit_fen": decision.value.limit_fen}, data=data,
@@ -225,18 +235,23 @@ async def _signed(house: House, agreement: Entity, reply: AgreementReply, act: A
     return moved
 
 
-async def _limit(house: House, agreement: Entity, reply: AgreementReply) -> Decision[Granted]:
+def _limit(house: House, agreement: Entity, reply: AgreementReply, others_fen: int) -> Decision[Granted]:
     """min(cap less the person's other lines in the scheme, offer), by the locality's rule (R-044, AMB-34)."""
     profile = house.profiles.by_locality(agreement["locality"])
-    row = await house.journal.store.row(
-        "SELECT COALESCE(SUM(limit_fen), 0) AS fen FROM agreement "
-        "WHERE psn_no = :psn AND scheme = :scheme AND live = 1 AND id <> :own",
-        {"psn": agreement["psn_no"], "scheme": agreement["scheme"], "own": agreement.id},
-    )
     rule = load_handler("limit", credit_of(profile).handlers.limit)
-    offer = Offer(reply.credit_limit_fen, agreement.get("limit_cap_fen"), 0 if row is None else int(row["fen"]))
+    offer = Offer(reply.credit_limit_fen, agreement.get("limit_cap_fen"), others_fen)
     decision: Decision[Granted] = rule(offer, profile)
     return decision
+
+
+async def _others(house: House, agreement: Entity) -> int:
+    """Limits of the person's other live lines in the scheme, over all banks, in fen."""
+    row = await house.journal.store.row(f"SELECT {_OTHER_LINES} AS fen", _whose(agreement))
+    return 0 if row is None else int(row["fen"])
+
+
+def _whose(agreement: Entity) -> dict[str, Any]:
+    return {"psn": agreement["psn_no"], "scheme": agreement["scheme"], "own": agreement.id}
 
 
 async def _declined(

@@ -85,8 +85,9 @@ def _assessed(data: Mapping[str, Any]) -> dict[str, Any]:
 
 async def _held_by(house: House, agreement: Entity) -> list[dict[str, str]]:
     holds = await house.journal.entities.find(
-        "hold", "agreement_id = :id AND state NOT IN ('REFUSED', 'CAPTURED', 'RELEASED', 'LAPSED')", id=agreement.id
-    )
+        "hold", "visit_id IN (SELECT id FROM visit WHERE agreement_id = :id) "
+        "AND state NOT IN ('REFUSED', 'CAPTURED', 'RELEASED', 'LAPSED')", id=agreement.id,
+    )  # fmt: skip
     by_visit: dict[str, int] = {}
     for hold in holds:
         by_visit[hold["visit_id"]] = by_visit.get(hold["visit_id"], 0) + left(hold)

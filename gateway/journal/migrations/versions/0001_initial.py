@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.CheckConstraint("held_fen >= 0", name=op.f("ck_agreement_held")),
         sa.CheckConstraint("used_fen >= 0", name=op.f("ck_agreement_used")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agreement")),
-        sa.UniqueConstraint("agreement_no", name=op.f("uq_agreement_agreement_no")),
+        sa.UniqueConstraint("agreement_no", "bank", name=op.f("uq_agreement_agreement_no_bank")),
     )
     op.create_index("ix_agreement_psn_no", "agreement", ["psn_no"], unique=False)
     op.create_index(
@@ -199,6 +199,7 @@ def upgrade() -> None:
         sa.Column("reconciled_at", sa.BigInteger(), nullable=True),
         sa.Column("digest", sa.Text(), server_default="", nullable=False),
         sa.Column("conflict", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("list_uploaded_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_claim")),
         sa.UniqueConstraint("hospital", "msgid", name=op.f("uq_claim_hospital_msgid")),
         sa.UniqueConstraint("settlement_key", name=op.f("uq_claim_settlement_key")),
@@ -512,6 +513,34 @@ def upgrade() -> None:
     )
     op.create_index("ix_receipt_booking_date", "receipt", ["booking_date"], unique=False)
     op.create_index("ix_receipt_pay_order_no", "receipt", ["pay_order_no"], unique=False)
+    op.create_table(
+        "recon_break",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("head", sa.Text(), nullable=False),
+        sa.Column("hospital", sa.Text(), server_default="", nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("profile_version", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("setl_date", sa.Text(), nullable=False),
+        sa.Column("clr_type", sa.Text(), nullable=False),
+        sa.Column("clr_optins", sa.Text(), nullable=False),
+        sa.Column("setl_id", sa.Text(), nullable=False),
+        sa.Column("msgid", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recon_break")),
+    )
+    op.create_index(
+        "ix_recon_break_open",
+        "recon_break",
+        ["hospital"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('OPEN','REPAIRING')"),
+        postgresql_where=sa.text("state IN ('OPEN','REPAIRING')"),
+    )
+    op.create_index("ix_recon_break_setl_date", "recon_break", ["setl_date", "hospital"], unique=False)
     op.create_table(
         "recon_group",
         sa.Column("id", sa.Text(), nullable=False),
