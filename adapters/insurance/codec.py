@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from adapters.insurance import builders, fields, lifting
+from adapters.insurance import builders, fields, lifting, statement
 from adapters.insurance.auth import auth_headers
 from adapters.insurance.dictionary import ErrorRow, Meaning, explain
 from adapters.insurance.wire import AUTH_FAILURES, PREFIX, Envelope, path_of, read_envelope
@@ -21,6 +21,8 @@ from gateway.model.insurance import NationalMessage, NationalReply
 from gateway.model.verdict import Done, NotSent, Refused, Unknown, Verdict
 
 REVERSAL: Final = "2601"
+UPLOAD: Final = "9101"
+DOWNLOAD: Final = "9102"
 UNSEEN: Final = "unseen text"
 UNSEEN_REFUSAL: Final = "PLATFORM_REFUSED"
 SYSTEM_ERROR: Final = "PLATFORM_SYSTEM_ERROR"
@@ -42,6 +44,9 @@ class InsuranceCodec:
     validate_input = staticmethod(fields.validate_input)
     sign_in = staticmethod(builders.sign_in)
     totals = staticmethod(builders.totals)
+    upload = staticmethod(statement.upload_of)
+    download = staticmethod(statement.download_of)
+    detail = staticmethod(statement.detail)
     reversal = staticmethod(builders.reversal)
     stmt_class = staticmethod(lifting.stmt_class)
 
@@ -62,11 +67,19 @@ class InsuranceCodec:
         """
         variant, credentials = context.variant, context.credentials
         path = path_of(operation, variant.get("url_family", CALL), credentials.get("path_prefix", PREFIX))
-        headers = {"Content-Type": _JSON} | auth_headers(operation, context)
-        return Outbound("POST", path, headers, builders.envelope_bytes(request, context))
+        content_type, content = _JSON, b""
+        if operation == UPLOAD and not request.raw:
+            request, content = statement.with_file(request, credentials)
+        body = builders.envelope_bytes(request, context)
+        if content:
+            body, content_type = statement.form(body, content, credentials.get("file_part", "file"))
+        headers = {"Content-Type": content_type} | auth_headers(operation, context)
+        return Outbound("POST", path, headers, body)
 
     def decode(self, operation: str, request: NationalMessage, answer: Answer) -> Verdict[NationalReply]:
         """What the answer means; never raises on foreign bytes."""
+        if operation == DOWNLOAD and not request.raw and 200 <= answer.status < 300 and statement.is_file(answer.body):
+            return _file(answer.body)
         envelope = read_envelope(answer.body)
         if refused := _authentication_refused(answer, envelope):
             return refused
@@ -135,6 +148,15 @@ def _success(operation: str, reply: NationalReply, content: Mapping[str, Any]) -
         return Done(lifting.lift(operation, reply, content))
     except lifting.SettlementUnreadable as error:
         return Unknown(f"success without a readable settlement: {error}")
+
+
+def _file(body: bytes) -> Verdict[NationalReply]:
+    """A result file; one that cannot be read is asked for again."""
+    try:
+        rows = statement.read_result(body, lifting.stmt_class)
+    except statement.StatementUnreadable as error:
+        return Unknown(f"unreadable file: {error}")
+    return Done(NationalReply(infcode="0", raw="", statement=rows))
 
 
 def _authentication_refused(answer: Answer, envelope: Envelope | None) -> NotSent | None:

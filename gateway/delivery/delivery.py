@@ -45,8 +45,8 @@ _log = structlog.get_logger("delivery")
 
 Also = Callable[[Verdict[Any]], Unit | None]
 Observe = Callable[[str, str, Verdict[Any], float], None]
-
 VariantOf = Callable[[str, str], Variant]  # of a counterpart for a hospital
+
 
 class ContentChanged(Exception):
     """The same key came with another request: a mistake in a flow, never of a partner."""
@@ -84,8 +84,8 @@ class Delivery:
         transport: Transport,
         msgids: Msgids,
         observe: Observe = lambda _c, _o, _v, _s: None,
-    ) -> None:
         variant_of: VariantOf = lambda _counterpart, _hospital: PLAIN,
+    ) -> None:
         self.journal, self.counterparts = journal, counterparts
         self._transport, self._msgids, self._observe, self._variant_of = transport, msgids, observe, variant_of
         self._sending: dict[tuple[str, str, str], asyncio.Future[Verdict[Any]]] = {}
