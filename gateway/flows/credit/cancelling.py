@@ -7,6 +7,7 @@ until the bank has said what became of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from gateway.flows import settling
@@ -169,8 +170,6 @@ async def go_on(house: House, case: Case) -> None:
     kept_call = exact_json.loads(await house.journal.exchanges.request(exchange))
     act = act_of(Caller.model_validate(kept_call["caller"]), exchange)
     case = await load(house, case.visit.id, act)
-    try:
+    with suppress(Refusal):  # the visit is what it was, and the same call again says why
         await _uninsure(case, exchange.exchange_id)
-    except Refusal:
-        return  # the visit is what it was, and the same call again says why
     await pursue(house, case.visit.id, act)

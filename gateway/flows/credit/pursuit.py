@@ -46,8 +46,10 @@ async def _step(case: Case) -> bool:
     match case.visit.state:
         case "OPEN" | "HELD" | "LAPSED" | "HOLD_PENDING":
             return await _before_settling(case)
-        case "SETTLING" if case.visit["settlement"] is not None and case.visit["settle"].get("insured"):
+        case "SETTLING" if case.visit["settle"].get("insured"):
             return await _charge(case)
+        case "SETTLING":  # the insurance's word is awaited; a deposit's may come before it
+            return await _ask_after_holds(case)
         case "CHARGE_PENDING":
             return await _charge(case)
         case "CHARGE_FAILED" if case.visit.get("closing"):

@@ -6,6 +6,7 @@ The insurance comes first and alone decides the amounts; the charge follows it a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from gateway.flows import settling, signing_in
@@ -252,10 +253,8 @@ async def go_on(house: House, case: Case) -> None:
     body = SettleBody.model_validate(kept_call["body"])
     act = act_of(Caller.model_validate(kept_call["caller"]), exchange)
     case = await load(house, case.visit.id, act)
-    try:
+    with suppress(Refusal):  # the visit says so, and the same call again answers it
         await _insure(case, body, exchange.exchange_id)
-    except Refusal:
-        return  # the visit says so, and the same call again answers it
     await pursue(house, case.visit.id, act)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.flows.api import Caller
+from gateway.flows.credit import cancelling
 from gateway.model.insurance import NationalReply
 from tests.support.credit import GUANGZHOU, Window, World
 from tests.support.parties import Insured, refused
@@ -66,6 +67,20 @@ async def test_a_cancellation_of_unknown_outcome_is_sent_again_and_should_stand(
     await window.site.pass_time(minutes=1)
     again = await window.cancel(visit, "one")
     assert (again.status, again["state"]) == (200, "REVERSED")
+    assert len(world.bank.did("Refund")) == 1
+
+
+async def test_a_cancellation_that_stays_unknown_goes_on_by_itself(
+    world: World, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancelling, "PATIENCE", 0.05)
+    _, visit, _ = await settled(world, window)
+    world.wire.fault("2208", *["lost_before"] * 4)
+    said = await window.cancel(visit, "one")
+    assert (said.status, said["state"], said["charged_amt"]) == (202, "REVERSING", "1000.00")
+    assert (await window.cancel(visit, "two")).code == "IN_PROGRESS"
+    await window.site.pass_time(minutes=2)
+    assert (await window.view(visit))["state"] == "REVERSED"
     assert len(world.bank.did("Refund")) == 1
 
 

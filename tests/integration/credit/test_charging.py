@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.flows.credit import bank_events
+from gateway.flows.credit import bank_events, settlements
 from gateway.model.bank import BankStatus, MoneyReply, NotifyTransaction
 from gateway.model.insurance import NationalReply
 from gateway.model.refusals import Refusal
@@ -171,6 +171,25 @@ async def test_a_settlement_of_unknown_outcome_is_reversed_and_may_be_settled_an
     assert (await window.view(visit))["held_amt"] == "1000.00"
     assert (await window.settle(visit, "3000.00", "two"))["state"] == "SETTLED"
     assert [effect.operation for effect in world.platform.effects] == ["2207", "2601", "2207"]
+    assert len(world.bank.did("Withhold")) == 1
+
+
+async def test_a_settlement_that_stays_unknown_is_pending_and_goes_on_by_itself(
+    world: World, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlements, "PATIENCE", 0.05)
+    _, visit, _ = await treated(world, window)
+    world.wire.fault("2207", "lost_after")
+    world.wire.fault("2601", "lost_before", "lost_before")
+    said = await window.settle(visit, "3000.00", "one")
+    assert (said.status, said["state"]) == (202, "SETTLING")
+    busy = await window.settle(visit, "3000.00", "two")
+    assert (busy.status, busy.code) == (409, "IN_PROGRESS")
+    await window.site.pass_time(minutes=1)
+    shown = await window.view(visit)
+    assert (shown["state"], shown["held_amt"]) == ("OPEN", "1000.00")
+    assert (await window.settle(visit, "3000.00", "one")).code == "SETTLEMENT_REVERSED"
+    assert (await window.settle(visit, "3000.00", "three"))["state"] == "SETTLED"
     assert len(world.bank.did("Withhold")) == 1
 
 

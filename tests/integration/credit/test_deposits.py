@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from gateway.flows.credit import settlements
 from gateway.model.bank import BankStatus, MoneyReply
 from tests.support.credit import GUANGZHOU, SHAOYANG, Window, World
 from tests.support.parties import Insured, accepted, refused
@@ -302,6 +303,22 @@ async def test_a_discharge_while_a_deposit_is_unknown_waits_for_it_and_then_capt
     await guangzhou.site.pass_time(minutes=1)
     assert (await guangzhou.view(visit))["state"] == "SETTLED"
     assert await guangzhou.avail(number) == "7350.00"
+
+
+@pytest.mark.parametrize(("fault", "state"), [("lost_after", "HELD"), ("lost_before", "OPEN")])
+async def test_a_refused_discharge_goes_back_to_where_the_deposit_now_stands(
+    world: World, window: Window, monkeypatch: pytest.MonkeyPatch, fault: str, state: str
+) -> None:
+    monkeypatch.setattr(settlements, "PATIENCE", 0.05)
+    guangzhou, _, visit, person = await admitted(world, window)
+    world.wire.fault("PreAuthorise", fault)
+    await guangzhou.deposit(visit, "3000.00")
+    world.platform.will_settle(person.psn_no, "8650.00", "6000.00", "0.00", "2650.00")
+    world.wire.fault("2304", "lost_after")
+    world.wire.fault("2601", *["lost_before"] * 8)
+    assert (await guangzhou.settle(visit, "8650.00"))["state"] == "SETTLING"
+    await guangzhou.site.pass_time(hours=1)
+    assert (await guangzhou.view(visit))["state"] == state
 
 
 async def test_a_deposit_covers_the_first_part_of_the_legs(world: World, window: Window) -> None:

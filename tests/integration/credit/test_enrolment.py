@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from gateway.flows.api import Caller
 from gateway.model.bank import AgreementReply, BankStatus
+from gateway.model.profile import Profiles, load_all
 from gateway.model.refusals import Refusal
 from tests.support.credit import GUANGZHOU, QUANZHOU, SHAOYANG_TWO, TIANJIN, Window, World
 from tests.support.parties import UNREADABLE, Insured, Line, accepted, done, refused
@@ -306,6 +309,29 @@ async def test_an_offer_above_the_cap_is_cut_and_alarmed(world: World, window: W
     said = await tianjin.apply(person)
     assert (said["credit_limit"], said["limit_cap"], said["bank_offer"]) == ("10000.00", "10000.00", "12000.00")
     assert "LIMIT_MISMATCH" in await window.tasks()
+
+
+async def test_the_cap_bounds_the_sum_of_a_persons_lines_over_all_banks(tmp_path: Path) -> None:
+    """I5, AMB-34: a cap of 10,000.00 over two banks that sign at the same moment."""
+    world = World(tmp_path)
+    profiles = Profiles(
+        profile.model_copy(update={"credit": profile.credit.model_copy(update={"banks": ("bocom", "cib")})})
+        if profile.credit is not None and profile.id == "tianjin"
+        else profile
+        for profile in load_all()
+    )
+    async with world.gateway(profiles=profiles) as window:
+        tianjin = window.at(TIANJIN)
+        person = world.person(city="tianjin", score="680")
+        world.bank.line(person.certno).limit_fen = 700_000
+        world.second_bank.line(person.certno).limit_fen = 500_000
+        auth = await tianjin.authorise(person)
+        body = tianjin.application(person, auth["auth_id"])
+        said = await asyncio.gather(
+            *(tianjin.post("/v1/agreements", {**body, "bank": bank}, bank) for bank in ("bocom", "cib"))
+        )
+        limits = sorted(answer["credit_limit"] for answer in said)
+        assert limits in (["3000.00", "7000.00"], ["5000.00", "5000.00"])
 
 
 async def test_the_banks_terms_are_stored_unchanged_where_the_bank_decides(world: World, window: Window) -> None:

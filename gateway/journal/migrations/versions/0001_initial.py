@@ -208,6 +208,14 @@ def upgrade() -> None:
     op.create_index("ix_claim_setl_date_hospital", "claim", ["setl_date", "hospital"], unique=False)
     op.create_index("ix_claim_setl_id", "claim", ["setl_id"], unique=False)
     op.create_index(
+        "ix_claim_unknown",
+        "claim",
+        ["hospital"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('UNKNOWN','RECON_PENDING')"),
+        postgresql_where=sa.text("state IN ('UNKNOWN','RECON_PENDING')"),
+    )
+    op.create_index(
         "ix_claim_unreconciled",
         "claim",
         ["hospital", "setl_date"],
