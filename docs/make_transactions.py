@@ -66,10 +66,12 @@ WAYS: Final[Mapping[Way, Leads]] = {
     (Guarantee.AT_MOST_ONCE, AfterUnknown.ASK): Leads(
         name="once, asked",
         done=_SOLE,
-        not_sent="tried again within the call, then `BANK_UNAVAILABLE`: the operation is closed and never sent later",
+        not_sent="tried again within the call, then `BANK_UNAVAILABLE`: the operation is closed and never sent later; "
+        "towards the payment centre `PLATFORM_UNAVAILABLE`, and the same msgid may come again",
         refused="final; another try is a new operation linked to this one",
-        unknown="never sent again: the amount stays held, the HIS is told `PENDING`, the bank is asked by the plan "
-        "under our own serial; *not found* after the settling time is a final failure",
+        unknown="never sent again: the amount stays held, the HIS is told `PENDING` (`IN_PROGRESS` in the national "
+        "envelope), the partner is asked by the plan under our own serial or the order's number; *not found* after "
+        "the settling time is a final failure",
     ),
     (Guarantee.ONCE_EVER, AfterUnknown.ASK): Leads(
         name="once ever",
@@ -88,6 +90,7 @@ PARTNERS: Final[tuple[tuple[str, str], ...]] = (
     ("adapters.credit_rest", "Credit platform 信用平台 · `credit_rest`"),
     ("adapters.his_callback", "Hospital callbacks 医院回调 · `his_callback`"),
     ("adapters.insurance", "Insurance platform 医保平台 · `insurance`"),
+    ("adapters.mobile_pay", "Mobile payment centre 医保移动支付中心 · `mobile_pay`"),
 )
 
 

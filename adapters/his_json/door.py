@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from adapters.his_json import auth, envelope, reply
+from adapters.his_json import auth, envelope, reply, transactions
 from adapters.his_json import fingerprint as content
 from adapters.his_json.wire import NationalInbound
-from adapters.insurance.fields import validate_input
 from adapters.insurance.rawjson import value_of
 from adapters.insurance.wire import CALL_SERVICE, PREFIX, service_paths
 from gateway.model.ids import is_msgid
@@ -26,7 +25,7 @@ def service_routes() -> Mapping[str, str]:
 
 def check_input(inbound: NationalInbound) -> None:
     """The field tables applied to a message. Raises Refusal INVALID_FIELD, INVALID_AMOUNT or SPLIT_MISMATCH."""
-    validate_input(inbound.infno, inbound.input)
+    transactions.check_input(inbound.infno, inbound.input)
 
 
 class NationalDoor:
@@ -35,7 +34,7 @@ class NationalDoor:
     call_service = CALL_SERVICE
     prefix = PREFIX
     service_routes = staticmethod(service_routes)
-    known_infnos = staticmethod(envelope.known_infnos)
+    known_infnos = staticmethod(transactions.known_infnos)
     read_envelope = staticmethod(envelope.read_envelope)
     complete_envelope = staticmethod(envelope.complete_envelope)
     fingerprint = staticmethod(content.fingerprint)

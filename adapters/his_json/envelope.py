@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal, NoReturn
 
+from adapters.his_json.transactions import known_infnos
 from adapters.his_json.wire import NationalInbound
-from adapters.insurance import ADAPTER
 from adapters.insurance.rawjson import RawJsonError, quote, scan_object, set_members
 from gateway.model.insurance import CANCEL, SETTLE, NationalMessage
+from gateway.model.mobile import MOBILE
 from gateway.model.refusals import Refusal
 
 MAX_DEPTH: Final = 32
@@ -19,7 +20,7 @@ MAX_KEY: Final = 64
 MAX_NAME: Final = 200
 _LIFTED: Final = ("psn_no", "mdtrt_id", "setl_id", "chrg_bchno")
 _HEADER: Final = ("fixmedins_name", "insuplc_admdvs", "mdtrtarea_admvs", "opter", "opter_name", "sign_no")
-_WITH_INPUT: Final = SETTLE | CANCEL | {"2601", "2206", "2206A", "2303", "2101", "9001", "9002"}
+_WITH_INPUT: Final = SETTLE | CANCEL | MOBILE | {"2601", "2206", "2206A", "2303", "2101", "9001", "9002"}
 """Messages whose payload a flow reads; the others are only relayed, and fee uploads are long."""
 
 DEFAULT_FILLS: Final = {
@@ -40,11 +41,6 @@ _CODE: Final = re.compile(r"[0-9A-Za-z]{1,30}")
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 InputForm = Literal["object", "string", "keep"]
-
-
-def known_infnos() -> frozenset[str]:
-    """Every transaction the gateway relays: the operations the insurance platform's manifest declares."""
-    return frozenset(ADAPTER.manifest.operations)
 
 
 def read_envelope(body: bytes, content_type: str = "") -> NationalInbound:
