@@ -6,6 +6,7 @@ the same unit that settles the operation lets its flow go on.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,17 +20,25 @@ from gateway.journal.operations import Operation
 from gateway.journal.store import GuardFailed, Unit
 from gateway.model.clock import from_micros
 from gateway.model.ids import new_id
+from gateway.model.refusals import Refusal
 from gateway.model.verdict import Accepted, Done, NotSent, Refused, Unknown, Verdict, name_of
 
 DAY: Final = timedelta(days=1)
+SIGN_IN_EXPIRED: Final = "SIGN_IN_EXPIRED"
+Renew = Callable[[Any, str], Awaitable[Any]]
 _log = structlog.get_logger("asking")
 
 
 class Asker:
-    """Finds out what became of operations whose outcome is not known."""
+    """Finds out what became of operations whose outcome is not known.
+
+    ``renew`` gives a question whose sign-in has expired a fresh one (question, exchange id); it is set once the flows
+    that sign in exist.
+    """
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery, self._journal = delivery, delivery.journal
+        self.renew: Renew | None = None
 
     async def run_due(self, due: Due) -> None:
         """One question of the plan, when it is due."""
@@ -68,15 +77,30 @@ class Asker:
         if question is None:
             return None
         name, ask = question
-        # Every question is one of its own, a repeated reversal too: "not found" may have come too early, and a
-        # question cut off by a crash has used its number.
-        key = f"{op.operation_id}:{new_id('')}"
-        answer = await self._delivery.deliver(
-            Order(op.counterpart, name, key, ask, op.exchange_id, op.subject, op.hospital)
-        )
+        answer = await self._pose(op, name, ask)
+        if isinstance(answer, Refused) and answer.code == SIGN_IN_EXPIRED:
+            answer = await self._pose_renewed(op, name, ask)
         if isinstance(answer, NotSent | Unknown):
             return None
         return partner.codec.resolve(op.name, request, answer)
+
+    async def _pose(self, op: Operation, name: str, ask: Any) -> Verdict[Any]:
+        """Every question is one of its own, a repeated reversal too: "not found" may have come too early, and a
+        question cut off by a crash has used its number.
+        """
+        key = f"{op.operation_id}:{new_id('')}"
+        return await self._delivery.deliver(
+            Order(op.counterpart, name, key, ask, op.exchange_id, op.subject, op.hospital)
+        )
+
+    async def _pose_renewed(self, op: Operation, name: str, ask: Any) -> Verdict[Any]:
+        if self.renew is None:
+            return NotSent("no sign-in")
+        try:
+            fresh = await self.renew(ask, op.exchange_id)
+        except Refusal as refusal:
+            return NotSent(refusal.code)
+        return await self._pose(op, name, fresh)
 
     async def _conclude(
         self, op: Operation, declared: OperationDecl, verdict: Verdict[Any] | None

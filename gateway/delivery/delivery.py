@@ -40,6 +40,7 @@ from gateway.model.verdict import Accepted, Done, NotSent, Refused, Unknown, Ver
 ASK: Final = "ask"  # kind of the due row that asks after an operation
 CONTINUE: Final = "continue"  # kind of the due row that lets a flow go on
 GRACE_SECONDS: Final = 5.0
+CIRCUIT_OPEN: Final = "circuit open"
 CLOSED_AS_NOT_SENT: Final = "closed: the caller was told that it was not sent"
 _log = structlog.get_logger("delivery")
 
@@ -172,11 +173,6 @@ class Delivery:
             hashlib.sha256(request).hexdigest(), request, order.hospital, order.amount_fen, order.continuation,
             order.linked_to,
         )  # fmt: skip
-        if not partner.breaker.allows(self.journal.clock.monotonic()):
-            known = await self.journal.operations.by_key(order.counterpart, order.operation, order.key)
-            return (
-                NotSent("circuit open") if known is None else (await self.journalled(known) or NotSent("circuit open"))
-            )
         first = Unit()
         sending = _Sending(order, self.journal.operations.add(first, draft), partner, declared, first)
         try:
@@ -258,6 +254,10 @@ class Delivery:
         except Refusal as unfit:  # the partner's contract has no place for the request: nothing left, nothing will
             _log.error("request does not fit the partner's contract", operation=op.name, why=str(unfit))
             return NotSent(f"does not fit the contract: {unfit.field or unfit.code}")
+        if not partner.breaker.allows(self.journal.clock.monotonic()):
+            if sending.first is not None and await self.journal.operations.by_key(partner.id, op.name, op.key):
+                raise _AlreadyJournalled
+            return NotSent(CIRCUIT_OPEN)
         if not await self._begin(sending, hashlib.sha256(out.body).hexdigest()):
             fresh = await self.journal.operations.get(op.operation_id)
             verdict = None if fresh is None else await self.journalled(fresh)
@@ -311,6 +311,7 @@ class Delivery:
         try:
             await self.journal.commit(unit)
         except DuplicateKey as refused:
+            sending.partner.breaker.unused()
             if refused.guard == "operation is new" and sending.first is not None:
                 raise _AlreadyJournalled from refused
             if refused.guard == "sole attempt":

@@ -19,6 +19,7 @@ from gateway.journal.exchanges import FINAL, LEASE_SECONDS, Arrival, Exchange
 from gateway.journal.store import GuardFailed, StoreUnavailable, Unit
 from gateway.model.refusals import Refusal
 
+RACES: Final = 5  # how often a flow may lose a race before its exchange is left for recovery
 PATIENCE: Final = 20.0  # seconds of real time a repeated message waits for the first one
 FIRST_PATIENCE: Final = 90.0  # a first message waits for the partner's own time-outs
 _log = structlog.get_logger("flows")
@@ -130,7 +131,7 @@ class Runner:
 
     async def _run(self, exchange: Exchange, body: bytes) -> Reply:
         try:
-            reply = await self._flows[exchange.flow](self._house, exchange, body)
+            reply = await self._run_again_if_overtaken(exchange, body)
         except Refusal as refusal:
             reply = self._on_refusal[exchange.door](exchange, refusal)
         except StoreUnavailable:
@@ -138,6 +139,18 @@ class Runner:
             raise
         await self._end(exchange, reply)
         return reply
+
+    async def _run_again_if_overtaken(self, exchange: Exchange, body: bytes) -> Reply:
+        """A flow that lost a race to another writer reads again from its first line."""
+        for left in reversed(range(RACES)):
+            try:
+                return await self._flows[exchange.flow](self._house, exchange, body)
+            except GuardFailed as overtaken:
+                if left == 0:
+                    raise
+                _log.info("overtaken, again", exchange_id=exchange.exchange_id, guard=overtaken.guard)
+                await asyncio.sleep(0.02)
+        raise AssertionError("unreachable")
 
     async def _end(self, exchange: Exchange, reply: Reply) -> None:
         exchanges = self._house.journal.exchanges

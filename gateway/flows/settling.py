@@ -14,11 +14,12 @@ from typing import Any
 import orjson
 
 from gateway.delivery.delivery import Order
+from gateway.flows import signing_in
 from gateway.flows.house import House
 from gateway.flows.payout.leaving import on_claim_changed
 from gateway.journal.entities import Act, Entity
 from gateway.journal.store import DuplicateKey, Unit
-from gateway.model.clock import to_micros
+from gateway.model.clock import from_micros, to_micros
 from gateway.model.ids import settlement_key
 from gateway.model.insurance import CANCEL, NationalMessage, NationalReply, Settlement
 from gateway.model.refusals import Refusal
@@ -108,11 +109,13 @@ async def _send(house: House, message: NationalMessage, act: Act, continuation: 
         house.insurance, message.infno, claim.id, message, act.exchange_id, message.mdtrt_id or message.msgid,
         message.fixmedins_code, continuation=continuation, with_attempt=unit,
     )  # fmt: skip
-    verdict: Verdict[NationalReply] = await house.delivery.deliver(order)
+    verdict: Verdict[NationalReply] = await signing_in.send(house, order)
     if isinstance(verdict, Unknown | Accepted):
         verdict = await _find_out(house, order, claim, act, patience)
-    claim = await house.journal.entities.get("claim", claim.id) or claim
-    return await _conclude(house, message, claim, verdict, act)
+    stored = await house.journal.entities.get("claim", claim.id)
+    if stored is None:  # nothing was journalled, so nothing left
+        return Unsent(claim, verdict.reason if isinstance(verdict, NotSent) else "not journalled")
+    return await _conclude(house, message, stored, verdict, act)
 
 
 async def _relayed(house: House, message: NationalMessage, act: Act) -> tuple[Entity, Unit]:
@@ -145,7 +148,7 @@ async def _find_out(house: House, order: Order, claim: Entity, act: Act, patienc
         unit = Unit()
         house.journal.entities.move(unit, fresh, "unknown", act)
         await house.journal.commit(unit)
-    op = await house.journal.operations.by_key(order.counterpart, order.operation, order.key)
+    op = await signing_in.sent_as(house, order.operation, order.key)
     if op is None:
         return Unknown("not journalled")
     if op.questions == 0 and op.state in ("UNKNOWN", "ACCEPTED"):
@@ -169,7 +172,7 @@ async def _conclude(
             return Declined(await _move(house, claim, "refused", act, code), code, reply)
         case NotSent(reason):
             return Unsent(await _move(house, claim, "not_sent", act, NOT_SENT), reason)
-    op = await house.journal.operations.by_key(house.insurance, message.infno, claim.id)
+    op = await signing_in.sent_as(house, message.infno, claim.id)
     return Pending(claim, "" if op is None else op.operation_id)
 
 
@@ -188,7 +191,7 @@ async def _accepted(
 ) -> Outcome:
     settlement = None if reply is None else reply.settlement
     if settlement is None:
-        settlement = await _negated(house, message)
+        settlement = await _negated(house, message, claim)
     if settlement is None:
         raise Refusal("MALFORMED", "settlement without setlinfo")
     if claim.state not in ("SENT", "UNKNOWN", "RECON_PENDING"):
@@ -203,8 +206,8 @@ async def _book(house: House, message: NationalMessage, claim: Entity, settlemen
     key = settlement_key(hospital.pool_area, hospital.code, settlement.setl_id)
     own_key = key if settlement.setl_id != message.setl_id else None  # a refund under the original's id has no key
     unit = Unit()
-    columns = {**_columns(claim, settlement), "settlement_key": own_key}
-    booked = house.journal.entities.move(unit, claim, event, act, columns=columns, data=_kept(settlement))
+    columns = {**columns_of(claim, settlement), "settlement_key": own_key}
+    booked = house.journal.entities.move(unit, claim, event, act, columns=columns, data=kept_of(settlement))
     house.journal.index(unit, "claim", claim.id, setl_id=settlement.setl_id)
     try:
         await house.journal.commit(unit)
@@ -222,7 +225,7 @@ async def _contradicted(
     differs = first is not None and first["digest"] != columns["digest"]
     booked = house.journal.entities.move(
         unit, claim, event, act, columns={**columns, "settlement_key": None, "conflict": int(differs)},
-        data={**_kept(settlement), "same_as": "" if first is None else first.id},
+        data={**kept_of(settlement), "same_as": "" if first is None else first.id},
     )  # fmt: skip
     if first is not None and differs:
         held_out = house.journal.entities.move(unit, first, "contradicted", act, columns={"conflict": 1})
@@ -235,7 +238,8 @@ async def _contradicted(
     return booked
 
 
-def _columns(claim: Entity, settlement: Settlement) -> dict[str, Any]:
+def columns_of(claim: Entity, settlement: Settlement) -> dict[str, Any]:
+    """What a claim keeps of its settlement, searchable; amounts in fen, a refund's negative."""
     sign = -1 if claim["refund"] and settlement.fen("medfee_sumamt") > 0 else 1  # refund signs differ by province
     return {
         "setl_id": settlement.setl_id, "mdtrt_id": settlement.mdtrt_id, "psn_no": settlement.psn_no,
@@ -247,7 +251,7 @@ def _columns(claim: Entity, settlement: Settlement) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _kept(settlement: Settlement) -> dict[str, Any]:
+def kept_of(settlement: Settlement) -> dict[str, Any]:
     return {"amounts": dict(settlement.amounts), "clr_way": settlement.clr_way}
 
 
@@ -260,15 +264,15 @@ def digest(settlement: Settlement) -> str:
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-async def _negated(house: House, message: NationalMessage) -> Settlement | None:
-    """A cancellation known to stand whose own answer was lost: the original's amounts with the sign turned."""
+async def _negated(house: House, message: NationalMessage, claim: Entity) -> Settlement | None:
+    """A cancellation known to stand whose own answer was lost: the original's amounts, sign turned, as of its sending."""
     original = await original_of(house, message)
     if original is None:
         return None
     return Settlement(
         setl_id=message.setl_id, mdtrt_id=original["mdtrt_id"], psn_no=original["psn_no"],
         insutype=original["insutype"], med_type=original["med_type"], clr_type=original["clr_type"],
-        clr_optins=original["clr_optins"], setl_time=house.clock.now(), medins_setl_id=message.msgid,
+        clr_optins=original["clr_optins"], setl_time=from_micros(claim.created_at), medins_setl_id=message.msgid,
         amounts={name: -fen for name, fen in original.get("amounts", {}).items()},
     )  # fmt: skip
 
@@ -288,7 +292,7 @@ async def _no_other_undecided(house: House, message: NationalMessage) -> None:
     if not message.mdtrt_id:
         return
     other = await house.journal.entities.first(
-        "claim", "hospital = :hospital AND mdtrt_id = :mdtrt AND state IN ('SENT', 'UNKNOWN') AND id <> :own",
+        "claim", "hospital = :hospital AND mdtrt_id = :mdtrt AND state IN ('SENT', 'UNKNOWN', 'RECON_PENDING') AND id <> :own",
         hospital=message.fixmedins_code, mdtrt=message.mdtrt_id, own=claim_id(message),
     )  # fmt: skip
     if other is not None:

@@ -6,7 +6,7 @@ import asyncio
 import random
 import socket
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +36,13 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+async def eventually(true: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until something is so. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - what is waited for lives in another process
+            await asyncio.sleep(0.05)
 
 
 class Town:

@@ -209,6 +209,31 @@ async def test_a_dead_partner_opens_the_circuit_and_a_trial_closes_it(
     assert isinstance(await delivery.deliver(order("Pay", key="newer")), Done)
 
 
+async def test_a_lost_trial_does_not_keep_the_circuit_open_for_ever(
+    delivery: Delivery, transport: ScriptedTransport, journal: Journal
+) -> None:
+    for number in range(10):
+        transport.plan("Pay", LOST)
+        await delivery.deliver(order("Pay", key=f"K{number}"))
+    journal.clock.pass_(seconds=6)  # type: ignore[attr-defined]
+    assert delivery.counterparts["bank"].breaker.allows(journal.clock.monotonic())  # a trial nobody ends
+    assert await delivery.deliver(order("Pay", key="new")) == NotSent("circuit open")
+    journal.clock.pass_(seconds=6)  # type: ignore[attr-defined]
+    transport.plan("Pay", "done")
+    assert isinstance(await delivery.deliver(order("Pay", key="new")), Done)
+
+
+async def test_the_trial_of_an_open_circuit_is_not_lost_on_a_known_operation(
+    delivery: Delivery, transport: ScriptedTransport, journal: Journal
+) -> None:
+    transport.plan("Pay", *[LEFT_NOTHING] * 10)
+    for _ in range(4):
+        assert isinstance(await delivery.deliver(order("Pay")), NotSent)
+    journal.clock.pass_(seconds=6)  # type: ignore[attr-defined]
+    transport.plan("Pay", "done")
+    assert isinstance(await delivery.deliver(order("Pay")), Done)
+
+
 async def test_waiting_for_an_operation_ends_when_it_is_settled(
     delivery: Delivery, transport: ScriptedTransport, journal: Journal
 ) -> None:

@@ -11,6 +11,7 @@ from gateway.flows import runner as runner_module
 from gateway.flows.runner import Ending, KeyReused, Reply, Runner
 from gateway.journal.exchanges import Arrival
 from gateway.journal.journal import Journal
+from gateway.journal.store import GuardFailed
 from gateway.model.refusals import Refusal
 from tests.support.journals import open_journal
 from tests.support.plain_house import plain_house
@@ -145,3 +146,15 @@ async def test_a_live_exchange_keeps_its_lease_by_its_heartbeat(journal: Journal
     assert await other.adopt_orphans() == 0
     work.gate.set()
     await call
+
+
+async def test_a_flow_that_lost_a_race_runs_again_from_its_first_line(journal: Journal) -> None:
+    def answer(run: int) -> Reply:
+        if run < 3:
+            raise GuardFailed("visit OPEN")
+        return Reply(200, b"won")
+
+    work = Work(answer)
+    handled = await new_runner(journal, work).handle(arrival())
+    assert handled.reply is not None
+    assert (handled.reply.body, work.runs) == (b"won", 3)
