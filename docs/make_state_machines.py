@@ -66,6 +66,11 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
         "Reconciliation group 对总账分组",
         "One 3201 group: hospital, settlement date, insurance type, clearing type, clearing agency.",
     ),
+    "recon_break": (
+        "Reconciliation break 对账差异",
+        "One settlement or refund row that the two sides do not hold alike, named by 3202. What a rule may repair is "
+        "repaired by itself; two persons close the rest.",
+    ),
     "feedback": (
         "Monthly feedback 数据回传",
         "The proven daily payouts of a month, sent as the deduction basis of its monthly settlement.",

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,7 @@ from gateway.delivery.counterparts import Counterpart, Msgids
 from gateway.delivery.declare import Adapter, Manifest
 from gateway.delivery.delivery import ASK, CONTINUE, Delivery
 from gateway.delivery.transport import Transport, no_probe
-from gateway.flows import relay
+from gateway.flows import relay, signing_in
 from gateway.flows.api import Endpoint, api_flow
 from gateway.flows.house import House
 from gateway.flows.registry import CONTINUATIONS, DUE, ENDPOINTS, FLOWS, seed
@@ -95,6 +96,7 @@ def build(settings: Settings) -> Gateway:
         agencies={agency.id: agency for agency in settings.agencies},
         msgids=msgids,
     )
+    house.asker.renew = partial(signing_in.renewed, house)
     runner = Runner(house, _flows(ENDPOINTS), _refusals())
     scheduler = Scheduler(house, _due_handlers(runner))
     desk = Desk(

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from gateway.delivery.delivery import Order
+from gateway.flows import signing_in
 from gateway.flows.house import House
 from gateway.journal.entities import Act
 from gateway.journal.operations import Operation
@@ -35,7 +36,7 @@ async def answer_lost_before(house: House, message: NationalMessage, act: Act, c
     if code not in DONE_BEFORE:
         return None
     key = f"{message.fixmedins_code}|{message.msgid}"
-    op = await house.journal.operations.by_key(house.insurance, message.infno, key)
+    op = await signing_in.sent_as(house, message.infno, key)
     if op is None or not await _unanswered_before(house, op):
         return None
     if message.infno in _FEES:

@@ -69,7 +69,7 @@ async def _plain(house: House, exchange: Exchange, message: NationalMessage, act
         house.insurance, message.infno, f"{message.fixmedins_code}|{message.msgid}", message, exchange.exchange_id,
         subject, message.fixmedins_code, continuation=f"exchange:{exchange.exchange_id}", also=closing,
     )  # fmt: skip
-    verdict: Verdict[NationalReply] = await house.delivery.deliver(order)
+    verdict: Verdict[NationalReply] = await signing_in.send(house, order)
     if closing.reply is not None:
         return replace(closing.reply, ending=Ending.CLOSED)
     match verdict:
@@ -100,8 +100,8 @@ class _Closing:
     def __call__(self, verdict: Verdict[NationalReply]) -> Unit | None:
         """What becomes durable with the verdict."""
         said = verdict.reply if isinstance(verdict, Done | Refused) else None
-        done_before = isinstance(verdict, Refused) and verdict.code in DONE_BEFORE
-        if not self._at_once or said is None or done_before:
+        goes_on = isinstance(verdict, Refused) and verdict.code in DONE_BEFORE | {signing_in.EXPIRED}
+        if not self._at_once or said is None or goes_on:
             return None
         self.reply = _platform(said)
         unit = Unit()

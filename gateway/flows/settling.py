@@ -265,7 +265,7 @@ def digest(settlement: Settlement) -> str:
 
 
 async def _negated(house: House, message: NationalMessage, claim: Entity) -> Settlement | None:
-    """A cancellation known to stand whose own answer was lost: the original's amounts, sign turned, as of its sending."""
+    """A cancellation known to stand whose answer was lost: the original's amounts turned, as of its sending."""
     original = await original_of(house, message)
     if original is None:
         return None
@@ -292,7 +292,8 @@ async def _no_other_undecided(house: House, message: NationalMessage) -> None:
     if not message.mdtrt_id:
         return
     other = await house.journal.entities.first(
-        "claim", "hospital = :hospital AND mdtrt_id = :mdtrt AND state IN ('SENT', 'UNKNOWN', 'RECON_PENDING') AND id <> :own",
+        "claim",
+        "hospital = :hospital AND mdtrt_id = :mdtrt AND state IN ('SENT', 'UNKNOWN', 'RECON_PENDING') AND id <> :own",
         hospital=message.fixmedins_code, mdtrt=message.mdtrt_id, own=claim_id(message),
     )  # fmt: skip
     if other is not None:

@@ -295,10 +295,26 @@ RECON_GROUP = Machine(
         # A settlement that turns up later makes its group be asked about again.
         ("OPEN DIFFERS EQUAL CLOSED", "equal", "EQUAL"),
         ("OPEN DIFFERS EQUAL CLOSED", "differs", "DIFFERS"),
+        ("DIFFERS", "explained", "DIFFERS"),  # by the breaks that 3202 named
         ("DIFFERS", "decided", "DIFFERS"),  # by the first of two persons
         ("DIFFERS", "closed", "CLOSED"),
     ),
     frozenset({"EQUAL", "CLOSED"}),
+)
+
+RECON_BREAK = Machine(  # one settlement or refund row that the two sides do not hold alike, named by 3202
+    "recon_break",
+    _rows(
+        (Start, "found", "OPEN"),
+        ("REPAIRED", "found", "OPEN"),  # a later comparison shows it again
+        ("OPEN REPAIRING CLOSED", "changed", "OPEN"),
+        ("OPEN REPAIRING", "repairing", "REPAIRING"),
+        ("OPEN REPAIRING", "repaired", "REPAIRED"),
+        ("OPEN REPAIRING", "gone", "REPAIRED"),  # a later comparison does not show it any more
+        ("OPEN REPAIRING", "decided", "OPEN"),  # by the first of two persons
+        ("OPEN REPAIRING", "closed", "CLOSED"),
+    ),
+    frozenset({"REPAIRED", "CLOSED"}),
 )
 
 FEEDBACK = Machine(  # D.8
@@ -334,6 +350,7 @@ MACHINES: Mapping[str, Machine] = {
         PAYOUT_ITEM,
         RECEIPT,
         RECON_GROUP,
+        RECON_BREAK,
         FEEDBACK,
         TASK,
     )

@@ -25,7 +25,7 @@ async def gauges(house: House) -> dict[str, Any]:
         "payout_items": items,
         "payout_fen": fen,
         "payout_cutoff_seconds": _cutoff_seconds(house),
-        "recon_breaks_open": await _count(house, "SELECT COUNT(*) AS n FROM recon_group WHERE state = 'DIFFERS'", {}),
+        "recon_breaks_open": await _breaks(house),
         "tasks_open": await _tasks(house),
         "payout_resubmits_refused": await _count(
             house, "SELECT COUNT(*) AS n FROM access_log WHERE psn_no = '' AND purpose = :purpose",
@@ -42,6 +42,13 @@ async def _payouts(house: House) -> tuple[dict[str, int], dict[str, int]]:
         {"since": (business_day(house) - LOOK_BACK).isoformat()},
     )
     return {r["state"]: int(r["items"]) for r in rows}, {r["state"]: int(r["fen"]) for r in rows}
+
+
+async def _breaks(house: House) -> int:
+    """Settlements that differ, and groups of which only that is known."""
+    named = await _count(house, "SELECT COUNT(*) AS n FROM recon_break WHERE state IN ('OPEN','REPAIRING')", {})
+    groups = await house.journal.entities.find("recon_group", "state = 'DIFFERS'")
+    return named + sum(not group.get("explained", False) for group in groups)
 
 
 async def _tasks(house: House) -> dict[str, int]:

@@ -32,10 +32,9 @@ async def level_of(house: House, hospital_code: str, run: str) -> int | None:
         message = await signing_in.completed(house, message, f"{run}|{hospital.code}")
     except Refusal:
         return None
-    verdict = await house.delivery.deliver(
-        Order(house.insurance, INFNO, f"{run}|{hospital.code}", message, f"{run}|{hospital.code}", hospital.code,
-              hospital.code)
-    )  # fmt: skip
+    place = f"{run}|{hospital.code}"
+    order = Order(house.insurance, INFNO, place, message, place, hospital.code, hospital.code)
+    verdict = await signing_in.send(house, order)
     if isinstance(verdict, Done) and isinstance(verdict.reply, NationalReply):
         return read_level(verdict.reply.raw, hospital.code)
     return None

@@ -10,7 +10,8 @@ from typing import Final
 from gateway.flows.house import House
 from gateway.flows.payout.jobs import alarm, business_day, daily, seed_daily
 from gateway.flows.recon.levels import level_of
-from gateway.flows.recon.totals import reconcile, unreconciled_dates
+from gateway.flows.recon.running import reconcile
+from gateway.flows.recon.totals import unreconciled_dates
 from gateway.flows.scheduler import Handler
 from gateway.journal.agenda import Due
 from gateway.journal.entities import Act

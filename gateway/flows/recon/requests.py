@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
-from functools import partial
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from gateway.flows.api import ApiCall, ApiReply, Body, Caller, Endpoint
+from gateway.flows.api import ApiCall, ApiReply, Body, Endpoint
 from gateway.flows.house import House
-from gateway.flows.payout.claims import mark_ready
-from gateway.flows.payout.jobs import close_task, keep_going
 from gateway.flows.payout.requests import AWAITING, day_in
 from gateway.flows.payout.scheme import act_of
+from gateway.flows.recon import closing
+from gateway.flows.recon.breaks import due_of
 from gateway.flows.recon.levels import level_of
-from gateway.flows.recon.totals import DIFFERS_TASK, reconcile, unknown_of
-from gateway.journal.entities import Act, Entity
+from gateway.flows.recon.running import reconcile
+from gateway.flows.recon.totals import unknown_of, unreconciled_dates
+from gateway.journal.entities import Entity
 from gateway.journal.exchanges import Exchange
-from gateway.journal.store import Unit
-from gateway.model.clock import from_micros, to_micros
-from gateway.model.machines import RECON_GROUP
-from gateway.model.refusals import Refusal
+from gateway.model.clock import from_micros
 from gateway.model.registry import Role
+from gateway.model.texts import label
 
 _READERS: Final[frozenset[Role]] = frozenset({"preparer", "approver", "operator", "auditor"})
 
@@ -53,12 +52,7 @@ async def run(house: House, exchange: Exchange | None, call: ApiCall) -> ApiRepl
 
 
 async def _has_settlements(house: House, hospital: str, day: date) -> bool:
-    row = await house.journal.store.row(
-        "SELECT id FROM claim WHERE hospital = :hospital AND setl_date = :day AND state IN ('ACCEPTED','RECON_DIFF') "
-        "LIMIT 1",
-        {"hospital": hospital, "day": day.isoformat()},
-    )
-    return row is not None
+    return day in await unreconciled_dates(house, hospital, day + timedelta(days=1))
 
 
 async def show(house: House, _exchange: Exchange | None, call: ApiCall) -> ApiReply:
@@ -68,8 +62,8 @@ async def show(house: House, _exchange: Exchange | None, call: ApiCall) -> ApiRe
 
 async def show_breaks(house: House, _exchange: Exchange | None, call: ApiCall) -> ApiReply:
     """GET /v1/reconciliations/{date}/breaks."""
-    groups = await _groups(house, day_in(call.path["date"], "date"))
-    return ApiReply({"items": [_break(group) for group in groups if _is_break(group)], "next_cursor": None})
+    day = day_in(call.path["date"], "date")
+    return ApiReply({"items": await _breaks(house, day, await _groups(house, day)), "next_cursor": None})
 
 
 async def _groups(house: House, day: date) -> list[Entity]:
@@ -92,8 +86,16 @@ async def _view(house: House, day: date) -> dict[str, Any]:
         "date": day.isoformat(),
         "unknown": unknown,
         "groups": [_group(group) for group in groups],
-        "breaks": [_break(group) for group in groups if _is_break(group)],
+        "breaks": await _breaks(house, day, groups),
     }
+
+
+async def _breaks(house: House, day: date, groups: Sequence[Entity]) -> list[dict[str, Any]]:
+    """Every difference of a date: settlement by settlement, and the groups of which only the totals are known."""
+    named = await house.journal.entities.find(
+        "recon_break", "setl_date = :day", order="hospital, clr_type, setl_id, id", day=day.isoformat()
+    )
+    return [_break(broken) for broken in [*named, *(group for group in groups if _is_break(group))]]
 
 
 def _key(group: Entity) -> dict[str, str]:
@@ -111,20 +113,35 @@ def _group(group: Entity) -> dict[str, Any]:
 
 
 def _is_break(group: Entity) -> bool:
-    return group.state in ("DIFFERS", "CLOSED")
+    """A group stands for its settlements as long as nobody has named those that differ."""
+    return group.state in ("DIFFERS", "CLOSED") and not group.get("explained", False)
 
 
-def _break(group: Entity) -> dict[str, Any]:
-    """A group that differs, as a break: totals do not say which settlement it is (3202 does)."""
+def _break(broken: Entity) -> dict[str, Any]:
+    """A break, or a group of which only the totals are known."""
+    if broken.kind == "recon_group":
+        shown: dict[str, Any] = {
+            "kind": "DIFFERS", "business_key": _key(broken), "proposed": "recon.close", "owner": "operator",
+            "due": due_of(broken["setl_date"]), "state": "CLOSED" if broken.state == "CLOSED" else "OPEN",
+        }  # fmt: skip
+    else:
+        shown = {name: broken[name] for name in ("kind", "proposed", "owner", "due")}
+        shown |= {"business_key": _number(broken), "state": broken.state}
     return {
-        "break_id": group.id, "kind": "DIFFERS", "business_key": _key(group), "ours": group.get("ours"),
-        "theirs": group.get("theirs"), "proposed": "recon.close", "owner": "operator",
-        "due": (date.fromisoformat(group["setl_date"]) + timedelta(days=2)).isoformat(),
-        "state": "CLOSED" if group.state == "CLOSED" else "OPEN",
+        "break_id": broken.id, **shown, "ours": broken.get("ours"), "theirs": broken.get("theirs"),
+        "proposed_action": label(f"suggest.{shown['proposed']}"),
         "decisions": [
             {"by": row["by"], "at": row["at"], "resolution": row["resolution"], "reason": row["reason"]}
-            for row in group.get("decisions", [])
+            for row in broken.get("decisions", [])
         ],
+    }  # fmt: skip
+
+
+def _number(broken: Entity) -> dict[str, Any]:
+    return {
+        "fixmedins_code": broken.hospital, "setl_date": broken["setl_date"], "setl_id": broken["setl_id"],
+        "msgid": broken["msgid"], "refund": broken["refund"], "clr_type": broken["clr_type"],
+        "clr_optins": broken["clr_optins"],
     }  # fmt: skip
 
 
@@ -134,56 +151,12 @@ def _break(group: Entity) -> dict[str, Any]:
 async def close_break(house: House, exchange: Exchange | None, call: ApiCall) -> ApiReply:
     """POST …/breaks/{break_id}/close: the second person's same resolution makes the settlements RECONCILED."""
     act = act_of(call.caller, exchange)
-    group, closed = await keep_going(
-        partial(_close, house, call.path["break_id"], call.body.resolution, call.body.reason, call.caller, act)
+    broken, closed = await closing.close(
+        house, call.path["break_id"], call.body.resolution, call.body.reason, call.caller, act
     )
     if closed:
-        return ApiReply(_break(group))
-    return ApiReply({**_break(group), "code": AWAITING, "decision_state": AWAITING}, status=202)
-
-
-async def _close(
-    house: House, break_id: str, resolution: str, reason: str, caller: Caller, act: Act
-) -> tuple[Entity, bool]:
-    group = await house.journal.entities.get("recon_group", break_id)
-    if group is None:
-        raise Refusal("NOT_FOUND", field="break_id")
-    decisions = group.get("decisions", [])
-    if any(row["in"] == act.exchange_id for row in decisions if act.exchange_id):
-        return group, group.state == "CLOSED"  # this very call was cut off after its commit
-    RECON_GROUP.after(group.state, "decided")
-    same = [row for row in decisions if row["resolution"] == resolution]
-    if any(row["by"] == caller.id for row in same):
-        raise Refusal("SAME_PERSON")
-    noted = {
-        "by": caller.id, "at": house.clock.now().isoformat(), "resolution": resolution, "reason": reason,
-        "in": act.exchange_id,
-    }  # fmt: skip
-    unit = Unit()
-    event = "closed" if same else "decided"
-    moved = house.journal.entities.move(unit, group, event, act, data={"decisions": [*decisions, noted]})
-    if same:
-        await _release(unit, house, group, act)
-    await house.journal.commit(unit)
-    return moved, bool(same)
-
-
-async def _release(unit: Unit, house: House, group: Entity, act: Act) -> None:
-    """Add what a close means: the group's settlements are reconciled by two persons' word, and payable."""
-    claims = await house.journal.entities.find(
-        "claim",
-        "setl_date = :day AND hospital = :hospital AND insutype = :insutype AND clr_type = :clr_type "
-        "AND clr_optins = :clr_optins AND state IN ('ACCEPTED','RECON_DIFF')",
-        day=group["setl_date"], hospital=group.hospital, insutype=group["insutype"], clr_type=group["clr_type"],
-        clr_optins=group["clr_optins"],
-    )  # fmt: skip
-    now = to_micros(house.clock.now())
-    for claim in claims:
-        house.journal.entities.move(unit, claim, "matched", act, columns={"reconciled_at": now})
-    area = house.hospital(group.hospital).pool_area
-    if house.agency_of(area) is not None:
-        mark_ready(unit, house, area, group["setl_date"], group.hospital)
-    await close_task(house, unit, DIFFERS_TASK, group.id, act)
+        return ApiReply(_break(broken))
+    return ApiReply({**_break(broken), "code": AWAITING, "decision_state": AWAITING}, status=202)
 
 
 ENDPOINTS: Final = (

@@ -1,8 +1,4 @@
-"""Reconciliation by totals (3201): yesterday's settlements, group by group, against the platform's (R-115, U3).
-
-Every morning each hospital's dates with unreconciled settlements are asked about, yesterday's and older ones that were
-not EQUAL. A run that was cut off leaves some of them unreconciled, so it asks again and comes to the same end.
-"""
+"""Reconciliation by totals (3201): settlements of a day, group by group, against the platform's (R-115, U3)."""
 
 from __future__ import annotations
 
@@ -22,7 +18,7 @@ from gateway.flows.payout.claims import mark_ready
 from gateway.flows.payout.jobs import close_task, keep_going
 from gateway.journal.entities import Act, Entity
 from gateway.journal.store import Row, Unit
-from gateway.model.clock import to_micros
+from gateway.model.clock import SHANGHAI, from_micros, to_micros
 from gateway.model.ids import derive_number
 from gateway.model.insurance import CANCEL, SETTLE, NationalMessage, NationalReply
 from gateway.model.machines import CLAIM
@@ -78,13 +74,28 @@ class Totals:
 
 
 async def unreconciled_dates(house: House, hospital: str, before: date) -> list[date]:
-    """Settlement dates of a hospital with settlements that are accepted and not reconciled."""
+    """Days of a hospital with something to reconcile: settlements, groups that differ, outcomes nobody knows."""
     rows = await house.journal.store.rows(
         "SELECT DISTINCT setl_date FROM claim WHERE hospital = :hospital AND setl_date <> '' AND setl_date < :before "
-        "AND state IN ('ACCEPTED','RECON_DIFF') ORDER BY setl_date",
+        "AND state IN ('ACCEPTED','RECON_DIFF') UNION SELECT setl_date FROM recon_group "
+        "WHERE state = 'DIFFERS' AND hospital = :hospital AND setl_date < :before",
         {"hospital": hospital, "before": before.isoformat()},
     )
-    return [date.fromisoformat(row["setl_date"]) for row in rows]
+    days = {date.fromisoformat(row["setl_date"]) for row in rows}
+    days |= {day for claim in await undecided(house, hospital) if (day := sent_on(claim)) < before}
+    return sorted(days)
+
+
+async def undecided(house: House, hospital: str) -> list[Entity]:
+    """Settlements and cancellations of a hospital that only the platform can tell about."""
+    return await house.journal.entities.find(
+        "claim", "hospital = :hospital AND state IN ('UNKNOWN','RECON_PENDING')", hospital=hospital
+    )
+
+
+def sent_on(claim: Entity) -> date:
+    """The business day a claim's message was first sent, Asia/Shanghai."""
+    return from_micros(claim.created_at).astimezone(SHANGHAI).date()
 
 
 async def unknown_of(house: House, hospital: str) -> list[Row]:
@@ -97,21 +108,8 @@ async def unknown_of(house: House, hospital: str) -> list[Row]:
     )
 
 
-async def reconcile(house: House, hospital: str, day: date, run: str, act: Act, hosp_lv: int | None = None) -> bool:
-    """Ask about every group of a hospital's date that has unreconciled settlements. False when one got no answer.
-
-    ``run`` names this run: the same run asks once, another one asks again.
-    """
-    for row in await unknown_of(house, hospital):
-        _log.info("outcome unknown before reconciliation", operation_id=row["operation_id"], hospital=hospital)
-    answered = True
-    for key, claims in (await _groups(house, hospital, day)).items():
-        if any(CLAIM.allows(claim.state, "matched") for claim in claims):
-            answered &= await _ask(house, key, await _counted(house, claims), claims, run, act, hosp_lv)
-    return answered
-
-
-async def _groups(house: House, hospital: str, day: date) -> dict[GroupKey, list[Entity]]:
+async def groups_of(house: House, hospital: str, day: date) -> dict[GroupKey, list[Entity]]:
+    """Settlements of a hospital's date that count, by the group 3201 asks about."""
     claims = await house.journal.entities.find(
         "claim", f"setl_date = :day AND hospital = :hospital AND {_COUNTED}", day=day.isoformat(), hospital=hospital
     )
@@ -122,9 +120,9 @@ async def _groups(house: House, hospital: str, day: date) -> dict[GroupKey, list
     return groups
 
 
-async def _counted(house: House, claims: Sequence[Entity]) -> list[Entity]:
+async def counted(house: House, claims: Sequence[Entity]) -> list[Entity]:
     """The rows the platform counts: a cancelled settlement beside its refund row, but no repetition and no reversal."""
-    counted = []
+    found = []
     for claim in claims:
         if claim.get("same_as"):
             continue
@@ -132,33 +130,30 @@ async def _counted(house: House, claims: Sequence[Entity]) -> list[Entity]:
             refund = await house.journal.entities.get("claim", f"{claim.hospital}|{claim.get('cancelled_by', '')}")
             if refund is None or not refund["refund"]:
                 continue  # reversed by 2601: at the platform it never was
-        counted.append(claim)
-    return counted
+        found.append(claim)
+    return found
 
 
 # -- one group --------------------------------------------------------------------------------------------------------
 
 
-async def _ask(
-    house: House,
-    key: GroupKey,
-    counted: Sequence[Entity],
-    claims: Sequence[Entity],
-    run: str,
-    act: Act,
-    hosp_lv: int | None,
-) -> bool:
-    totals = Totals.of(counted)
+async def ask(
+    house: House, key: GroupKey, claims: Sequence[Entity], run: str, act: Act, hosp_lv: int | None, *, told: bool
+) -> bool | None:
+    """Ask about a group and enter the answer. None while there is none; ``told``: a difference becomes a task."""
+    totals = Totals.of(await counted(house, claims))
     reply = await _answer(house, key, totals, run)
     if reply is None:
-        return False
+        return None
     equal = reply.stmt_rslt == EQUAL
-    found: dict[str, Any] = {"ours": totals.shown(), "theirs": reply.stmt_text, "hosp_lv": hosp_lv, "decisions": []}
-    parts = [claims[start : start + _CHUNK] for start in range(0, len(claims), _CHUNK)]
-    for part in parts:
-        result = found if part is parts[-1] else None
-        await keep_going(partial(_write, house, key, [claim.id for claim in part], equal, result, act))
-    return True
+    found: dict[str, Any] = {
+        "ours": totals.shown(), "theirs": reply.stmt_text, "hosp_lv": hosp_lv, "decisions": [], "explained": False,
+    }  # fmt: skip
+    await enter(
+        house, key.hospital, key.setl_date, [claim.id for claim in claims], "matched" if equal else "differs", act
+    )
+    await keep_going(partial(_enter_result, house, key, found, equal, act, told))
+    return equal
 
 
 async def _answer(house: House, key: GroupKey, totals: Totals, run: str) -> NationalReply | None:
@@ -170,9 +165,8 @@ async def _answer(house: House, key: GroupKey, totals: Totals, run: str) -> Nati
         return None
     digest = hashlib.sha256(message.model_dump_json().encode()).hexdigest()[:16]
     op_key = f"{key.id}|{derive_number('R', run)}|{digest}"
-    verdict = await house.delivery.deliver(
-        Order(house.insurance, INFNO, op_key, message, f"{run}|{key.hospital}", key.id, key.hospital)
-    )
+    order = Order(house.insurance, INFNO, op_key, message, f"{run}|{key.hospital}", key.id, key.hospital)
+    verdict = await signing_in.send(house, order)
     match verdict:
         case Done(reply) if isinstance(reply, NationalReply):
             return reply
@@ -197,41 +191,52 @@ async def _message(house: House, key: GroupKey, totals: Totals, run: str) -> Nat
     return await signing_in.completed(house, message, f"{run}|{key.hospital}")
 
 
-async def _write(
-    house: House, key: GroupKey, claim_ids: Sequence[str], equal: bool, result: Mapping[str, Any] | None, act: Act
-) -> None:
-    """Part of a group's settlements and their day's mark for the build; with the last part the group's result.
+async def enter(house: House, hospital: str, setl_date: str, claim_ids: Sequence[str], event: str, act: Act) -> None:
+    """Settlements `matched` or `differs`, with their day's mark for the build, a part at a time.
 
-    So whatever is cut off leaves settlements that are not reconciled, and the next run asks again.
+    A group's result follows them, so whatever is cut off leaves settlements that are not reconciled and is done again.
     """
+    for start in range(0, len(claim_ids), _CHUNK):
+        part = claim_ids[start : start + _CHUNK]
+        await keep_going(partial(_enter_part, house, hospital, setl_date, part, event, act))
+
+
+async def _enter_part(
+    house: House, hospital: str, setl_date: str, claim_ids: Sequence[str], event: str, act: Act
+) -> None:
     unit = Unit()
-    event, columns = ("matched", {"reconciled_at": to_micros(house.clock.now())}) if equal else ("differs", {})
+    columns = {"reconciled_at": to_micros(house.clock.now())} if event == "matched" else {}
     named: dict[str, Any] = {f"id{place}": claim_id for place, claim_id in enumerate(claim_ids)}
     claims = await house.journal.entities.find("claim", f"id IN ({', '.join(f':{name}' for name in named)})", **named)
     for claim in claims:
         if CLAIM.allows(claim.state, event):
             house.journal.entities.move(unit, claim, event, act, columns=columns)
-    pool_area = house.hospital(key.hospital).pool_area
-    if house.agency_of(pool_area) is not None:
-        mark_ready(unit, house, pool_area, key.setl_date, key.hospital)
-    if result is not None:
-        await _add_result(unit, house, key, result, equal, act)
+    pool_area = house.hospital(hospital).pool_area
+    if unit and house.agency_of(pool_area) is not None:
+        mark_ready(unit, house, pool_area, setl_date, hospital)
     if unit:
         await house.journal.commit(unit)
 
 
-async def _add_result(
-    unit: Unit, house: House, key: GroupKey, result: Mapping[str, Any], equal: bool, act: Act
+async def _enter_result(
+    house: House, key: GroupKey, result: Mapping[str, Any], equal: bool, act: Act, told: bool
 ) -> None:
-    """Add the group's state, and the task of a difference or its end."""
+    """The group's state, and the task of a difference or its end."""
+    unit = Unit()
     group = await house.journal.entities.get("recon_group", key.id) or _open(unit, house, key, act)
     group = house.journal.entities.move(unit, group, "equal" if equal else "differs", act, data=result)
     if equal:
         await close_task(house, unit, DIFFERS_TASK, group.id, act)
-        return
-    due_date = (date.fromisoformat(key.setl_date) + timedelta(days=2)).isoformat()
+    elif told:
+        await tell(unit, house, group, act)
+    await house.journal.commit(unit)
+
+
+async def tell(unit: Unit, house: House, group: Entity, act: Act) -> None:
+    """Add the task of a group that differs and whose settlements nobody has named."""
+    due_date = (date.fromisoformat(group["setl_date"]) + timedelta(days=2)).isoformat()
     await house.journal.raise_task(
-        unit, DIFFERS_TASK, group.id, act, suggested="recon.close", due_date=due_date, hospital=key.hospital
+        unit, DIFFERS_TASK, group.id, act, suggested="recon.close", due_date=due_date, hospital=group.hospital
     )
 
 
