@@ -56,6 +56,7 @@ class World:
     """All parties; they outlive a crash of the gateway."""
 
     path: Path
+    store_url: str = ""
     wire: Wire = field(default_factory=Wire)
     bank: SmallBank = field(default_factory=SmallBank)
     platform: SmallPlatform = field(default_factory=SmallPlatform)
@@ -87,7 +88,7 @@ class World:
             self.path, self.wire, self.parties,
             [hospital(code, city, AREA[city], callback_url=f"http://{code}") for code, city in CITY.items()],
             {"national": relay.national, **flows}, {v1.DOOR: v1.refused, "his_json": relay.refused},
-            {**credit.DUE, **callbacks.DUE}, credit.CONTINUATIONS, **more,
+            {**credit.DUE, **callbacks.DUE}, credit.CONTINUATIONS, store_url=self.store_url, **more,
         )  # fmt: skip
 
     @asynccontextmanager

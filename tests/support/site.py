@@ -18,8 +18,6 @@ from gateway.delivery.declare import OperationDecl
 from gateway.flows.house import House
 from gateway.flows.runner import Flow, OnRefusal, Runner
 from gateway.flows.scheduler import Handler
-from gateway.journal.migrate import upgrade
-from gateway.journal.sqlite import SqliteStore
 from gateway.model.bank import Account
 from gateway.model.clock import SHANGHAI, SandboxClock
 from gateway.model.masked import AccountNo, PersonName
@@ -27,6 +25,7 @@ from gateway.model.profile import Profiles
 from gateway.model.registry import Agency, Hospital
 from gateway.model.verdict import Verdict
 from tests.support.house import CrashingStore, Killed, Reply, Wire, build_house, counterpart, scheduler_of, still_clock
+from tests.support.journals import new_store
 
 START = datetime(2025, 3, 3, 8, 0, tzinfo=SHANGHAI)
 Types = Mapping[str, tuple[type[BaseModel], type[BaseModel]]]
@@ -125,6 +124,7 @@ class Site:
     due: Mapping[str, Handler]
     continuations: Mapping[str, Callable[[House, str], Any]]
     agencies: Sequence[Agency] = ()
+    store_url: str = ""  # a migrated database; without one a file beside the clock
     profiles: Profiles | None = None
     start: datetime = START
     dies_at: int = 0
@@ -133,11 +133,9 @@ class Site:
 
     async def __aenter__(self) -> Site:
         """Open the file; the clock stands where the last life left it."""
-        file, clock_file = self.path / "journal.db", self.path / "clock.json"
-        if not file.exists():
-            upgrade(f"sqlite:///{file}")
+        clock_file = self.path / "clock.json"
         self.clock = SandboxClock(clock_file) if clock_file.exists() else still_clock(clock_file, self.start)
-        self._inner = SqliteStore(file)
+        self._inner = new_store(self.store_url or self.path / "journal.db")
         await self._inner.open()
         self.store = MortalStore(self._inner)
         self.store.die_at, self.store.after = self.dies_at or None, self.dies_after

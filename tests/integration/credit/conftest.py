@@ -1,4 +1,4 @@
-"""A world of parties and a gateway over a fresh file, for every test."""
+"""A world of parties and a gateway over a fresh store of either kind, for every test."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.support.credit import Window, World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    """All parties."""
-    return World(tmp_path)
+def world(tmp_path: Path, store_url: str) -> World:
+    """All parties; every test runs over both stores."""
+    return World(tmp_path, store_url)
 
 
 @pytest.fixture
