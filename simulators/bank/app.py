@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
@@ -16,6 +15,7 @@ from aiohttp import web
 from simulators.bank import soap
 from simulators.bank.controls import add_bank_controls
 from simulators.bank.house import GRACE, REFUSE, House, statement_file
+from simulators.bank.iso.door import IsoHouse
 from simulators.bank.rows import Answer
 from simulators.bank.service import QUERIES, Bank, MsgIdReused, lie
 from simulators.bank.wsse import Keys, KeysMissing
@@ -41,12 +41,14 @@ class BankSimulator(SimulatorApp):
 
     name = "bank"
 
-    def __init__(self, options: Options, keys: Keys | None = None, cib_keys: Keys | None = None) -> None:
+    def __init__(
+        self, options: Options, keys: Keys | None = None, cib_keys: Keys | None = None, iso_keys: Keys | None = None
+    ) -> None:
         super().__init__(options)
         self.keys = keys
         seal = keys.seal if keys else None
         self.bank = Bank(self.journal, self.clock, self.ledger, self.timers, self.push, seal)
-        houses: tuple[House, ...] = ()
+        houses: tuple[House, ...] = (IsoHouse(self, self.bank.books.accounts, iso_keys),)
         self.others = {house.name: house for house in houses}
         self.on_push("NotifyTransaction", self._send_notice)
         self.on_push("DeliverReceipt", self._send_receipt)
@@ -233,17 +235,20 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--key", type=Path, help="银行私钥 PEM the bank's own key: sign everything sent")
     parser.add_argument("--cert", type=Path, help="银行证书 PEM the bank's own certificate")
     parser.add_argument("--gateway-cert", type=Path, help="网关证书 PEM refuse what it has not signed")
+    parser.add_argument("--iso-key", type=Path, help="/iso 的私钥 PEM the key of the bank under /iso")
+    parser.add_argument("--iso-cert", type=Path, help="/iso 的证书 PEM the certificate of the bank under /iso")
     arguments = parser.parse_args(argv)
     try:
-        keys = _keys(arguments)
+        keys = _keys(arguments.key, arguments.cert, arguments.gateway_cert)
+        iso = _keys(arguments.iso_key, arguments.iso_cert, arguments.gateway_cert) if arguments.iso_key else None
     except KeysMissing as error:
         parser.exit(2, f"{error}\n")
-    return cli.serve(BankSimulator(cli.options(arguments), keys))
+    return cli.serve(BankSimulator(cli.options(arguments), keys, iso_keys=iso))
 
 
-def _keys(arguments: argparse.Namespace) -> Keys | None:
-    if arguments.key is None and arguments.cert is None and arguments.gateway_cert is None:
+def _keys(key: Path | None, certificate: Path | None, peer: Path | None) -> Keys | None:
+    if key is None and certificate is None and peer is None:
         return None
-    if arguments.key is None or arguments.cert is None:
+    if key is None or certificate is None:
         raise KeysMissing("--key and --cert go together")
-    return Keys.load(arguments.key, arguments.cert, arguments.gateway_cert)
+    return Keys.load(key, certificate, peer)

@@ -121,11 +121,18 @@ def _counterparts(place: Place) -> dict[str, Any]:
     return {
         "insurance": {"adapter": "insurance", "url": place.simulator("platform"), "credentials": tif},
         "bocom": {**bocom, **signed_with(place, "bocom")},
+        "iso": {**_iso(place), **signed_with(place, "iso")},
         "credit": {
             "adapter": "credit_rest", "url": place.simulator("credit"), "credentials": {"token": "sandbox-credit"},
         },
         "his_callback": {"adapter": "his_callback", "url": ""},
     }  # fmt: skip
+
+
+def _iso(place: Place) -> dict[str, Any]:
+    """The bank that speaks ISO 20022; ``agent`` is its own branch code (联行号)."""
+    said = {"sender_id": "XINYI", "agent": "301731000016"}
+    return {"adapter": "bank_iso20022", "url": f"{place.simulator('bank')}/iso", "credentials": said}
 
 
 def signed_with(place: Place, bank: str) -> dict[str, Any]:
@@ -140,11 +147,14 @@ def key_pair(place: Place, side: str) -> tuple[Path, Path]:
 
 
 def simulator_arguments(place: Place, name: str) -> list[str]:
-    """What one simulator is started with beyond what all of them are: the bank signs and asks for signatures."""
+    """What one simulator is started with beyond what all of them are: the banks sign and ask for signatures."""
     if name != "bank":
         return []
-    key, certificate = key_pair(place, "bocom")
-    return ["--key", str(key), "--cert", str(certificate), "--gateway-cert", str(key_pair(place, "gateway")[1])]
+    (key, certificate), iso = key_pair(place, "bocom"), key_pair(place, "iso")
+    return [
+        "--key", str(key), "--cert", str(certificate), "--gateway-cert", str(key_pair(place, "gateway")[1]),
+        "--iso-key", str(iso[0]), "--iso-cert", str(iso[1]),
+    ]  # fmt: skip
 
 
 def toml(content: Mapping[str, Any]) -> str:
