@@ -75,6 +75,13 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
         "Monthly feedback 数据回传",
         "The proven daily payouts of a month, sent as the deduction basis of its monthly settlement.",
     ),
+    "mobile_order": (
+        "Mobile payment order 移动支付订单",
+        "One per `medOrgOrd` of a hospital. The centre's `ordStas` moves it, from an answer, a question or a 6302; of "
+        "two statuses the one further on holds whichever came last, so notices may come in any order and twice. Only "
+        "`PAID` (6) is paid. `ABNORMAL` (14, 16) is a person's. `REJECTED`, `REFUNDED` and `REVOKED` are never left by "
+        "a notice.",
+    ),
     "task": (
         "Task 待办",
         "What waits for a person. One open task per kind and subject.",

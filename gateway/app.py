@@ -43,6 +43,7 @@ from gateway.model.keys import UNSIGNED, KeyRing, KeysUnusable
 from gateway.model.probe import CrashProbe
 from gateway.settings import CounterpartSettings, Settings, SettingsError
 from gateway.web import bank as bank_door
+from gateway.web import mobile as mobile_door
 from gateway.web import national, server, soap_his, v1
 from gateway.web.auth import clients_by_token
 from gateway.web.context import Desk
@@ -204,9 +205,10 @@ def _flows(endpoints: tuple[Endpoint, ...]) -> dict[str, Flow]:
 
 def _refusals() -> dict[str, Any]:
     from gateway.flows.bank_inbound import refused as bank_refused
+    from gateway.flows.mobile import refused as mobile_refused
 
     his = dict.fromkeys((national.DOOR, soap_his.DOOR), relay.refused)
-    return {**his, v1.DOOR: v1.refused, bank_door.DOOR: bank_refused}
+    return {**his, v1.DOOR: v1.refused, bank_door.DOOR: bank_refused, mobile_door.DOOR: mobile_refused}
 
 
 def _due_handlers(runner: Runner) -> dict[str, Handler]:

@@ -33,6 +33,7 @@ class House:
     insurance: str = "insurance"  # names of counterparts
     credit: str = "credit"
     callback: str = "his_callback"
+    mobile: str = "mobile"
 
     def hospital(self, code: str) -> Hospital:
         """The hospital. Raises Refusal HOSPITAL_NOT_ENABLED for a code that is not of this installation."""

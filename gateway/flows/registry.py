@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from gateway.flows import bank_inbound, callbacks, credit, desk, payout, recon
+from gateway.flows import bank_inbound, callbacks, credit, desk, mobile, payout, recon
 from gateway.flows.api import Endpoint
 from gateway.flows.house import House
 from gateway.flows.runner import Flow
@@ -19,9 +19,13 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *recon.ENDPOINTS,
     *desk.ENDPOINTS,
 )
-FLOWS: Final[Mapping[str, Flow]] = {**bank_inbound.FLOWS}
+FLOWS: Final[Mapping[str, Flow]] = {**bank_inbound.FLOWS, **mobile.FLOWS}
 DUE: Final[Mapping[str, Handler]] = {**credit.DUE, **payout.DUE, **recon.DUE, **callbacks.DUE}
-CONTINUATIONS: Final[Mapping[str, Continuation]] = {**credit.CONTINUATIONS, **payout.CONTINUATIONS}
+CONTINUATIONS: Final[Mapping[str, Continuation]] = {
+    **credit.CONTINUATIONS,
+    **payout.CONTINUATIONS,
+    **mobile.CONTINUATIONS,
+}
 
 
 async def seed(house: House) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.delivery.delivery import Order
-from gateway.flows import signing_in
+from gateway.flows import mobile, signing_in
 from gateway.flows.credit import hooks
 from gateway.flows.house import House
 from gateway.flows.payout.leaving import on_claim_changed
@@ -30,6 +30,7 @@ from gateway.model.insurance import (
     NationalMessage,
     NationalReply,
 )
+from gateway.model.mobile import MOBILE
 from gateway.model.refusals import Refusal
 from gateway.model.verdict import Done, NotSent, Refused, Unknown, Verdict
 
@@ -43,6 +44,8 @@ async def national(house: House, exchange: Exchange, body: bytes) -> Reply:
     message = NationalMessage.model_validate_json(body)
     house.hospital(message.fixmedins_code)
     act = Act(f"hospital:{message.fixmedins_code}", message.msgid, exchange.exchange_id)
+    if message.infno in MOBILE:
+        return await mobile.relay(house, exchange, message, act)
     if message.infno == "2601":
         return await _reversal(house, exchange, message, act)
     message = await signing_in.completed(house, message, exchange.exchange_id)

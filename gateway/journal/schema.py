@@ -596,6 +596,13 @@ feedback_line = Table(
     UniqueConstraint("line_key"),  # M1: a line is sent once
 )
 
+mobile_order = _entity(
+    "mobile_order",
+    _text("med_org_ord", server_default=""),
+    Column("pay_ord_id", Text, nullable=True, unique=True),  # the centre's number, once it is known
+    _text("ord_stas", server_default=""),
+)
+
 task = _entity(
     "task",
     _text("task_kind"),

@@ -26,6 +26,7 @@ class CallbackType(StrEnum):
     MONTHLY_LINE = "monthly.line"
     MONTHLY_PAID = "monthly.paid"
     TICKET_REPLIED = "ticket.replied"
+    MOBILE_ORDER = "mobile.order"
 
 
 class CallbackEvent(BaseModel):

@@ -54,6 +54,8 @@ def _stays(event: str, states: str) -> tuple[tuple[str, str, str], ...]:
     return tuple((state, event, state) for state in states.split())
 
 
+_SETTLED_ORDER = "CREATED UPLOADED PAYING REVOKING FAILED ABNORMAL PAID PART_REFUNDED REFUNDING"
+
 AUTHORISATION = Machine(
     "authorisation",
     _rows(
@@ -326,6 +328,39 @@ FEEDBACK = Machine(  # D.8
     frozenset({"SENT"}),
 )
 
+MOBILE_ORDER = Machine(  # an order of the mobile payment centre; of two statuses the further one holds
+    "mobile_order",
+    _rows(
+        (Start, "upload_sent", "CREATED"),
+        ("REJECTED", "upload_sent", "CREATED"),
+        ("CREATED", "upload_refused", "REJECTED"),
+        ("CREATED", "upload_not_sent", "REJECTED"),
+        *_stays("upload_noted", "UPLOADED PAYING FAILED ABNORMAL PAID PART_REFUNDED REFUNDED REVOKED"),
+        (Start, "taken_over", "UPLOADED"),  # uploaded by somebody else
+        ("UPLOADED", "pay_sent", "PAYING"),
+        ("PAYING", "pay_refused", "UPLOADED"),
+        ("UPLOADED", "revoke_sent", "REVOKING"),
+        ("REVOKING", "revoke_refused", "UPLOADED"),
+        ("PAID PART_REFUNDED ABNORMAL", "refund_sent", "REFUNDING"),
+        ("REFUNDING", "refund_refused_paid", "PAID"),
+        ("REFUNDING", "refund_refused_part", "PART_REFUNDED"),
+        ("REFUNDING", "refund_refused_abnormal", "ABNORMAL"),
+        # What the centre says, in an answer or by 6302, in whatever order it comes.
+        ("CREATED", "saved", "UPLOADED"),
+        *_stays("saved", "UPLOADED REVOKING PAYING"),
+        ("CREATED UPLOADED PAYING REVOKING", "settling", "PAYING"),
+        ("CREATED UPLOADED PAYING REVOKING", "failed", "FAILED"),
+        ("CREATED UPLOADED PAYING REVOKING FAILED ABNORMAL", "abnormal", "ABNORMAL"),
+        ("CREATED UPLOADED PAYING REVOKING FAILED ABNORMAL", "paid", "PAID"),
+        (_SETTLED_ORDER, "part_refunded", "PART_REFUNDED"),
+        (_SETTLED_ORDER, "refunded", "REFUNDED"),
+        (_SETTLED_ORDER, "revoked", "REVOKED"),
+        *_stays("revoked", "REVOKED"),
+        *_stays("contradicted", "REJECTED REFUNDED REVOKED"),  # a status that cannot follow: a person looks
+    ),
+    frozenset({"REJECTED", "FAILED", "PAID", "PART_REFUNDED", "REFUNDED", "REVOKED"}),
+)
+
 TASK = Machine(
     "task",
     _rows(
@@ -352,6 +387,7 @@ MACHINES: Mapping[str, Machine] = {
         RECON_GROUP,
         RECON_BREAK,
         FEEDBACK,
+        MOBILE_ORDER,
         TASK,
     )
 }

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from gateway.model.ids import new_id
 from gateway.model.refusals import Refusal
-from gateway.web import bank, health, national, openapi, sandbox, soap_his, v1
+from gateway.web import bank, health, mobile, national, openapi, sandbox, soap_his, v1
 from gateway.web.context import DESK, EXCHANGE_ID, Desk
 from gateway.web.problems import problem
 
@@ -33,6 +33,7 @@ def build(desk: Desk) -> web.Application:
     app.router.add_post("/soap/his", soap_his.call)
     app.router.add_get("/soap/bank/{bank}", bank.wsdl)
     app.router.add_post("/soap/bank/{bank}", bank.push)
+    app.router.add_post(mobile.PATH, mobile.notify)
     for endpoint in desk.endpoints:
         app.router.add_route(endpoint.method, endpoint.path, v1.handler_of(endpoint))
     app.router.add_get("/openapi.json", openapi.document)
@@ -120,6 +121,8 @@ def _own(request: web.Request, refusal: Refusal) -> web.Response:
         return soap_his.fault(request, refusal)
     if door == bank.DOOR:
         return bank.unread(request, refusal)
+    if door == mobile.DOOR:
+        return mobile.unread(request, refusal)
     return problem(refusal, request[EXCHANGE_ID])
 
 
@@ -132,6 +135,8 @@ def _door(path: str) -> str:
         return soap_his.DOOR
     if path.startswith("/soap/bank"):
         return bank.DOOR
+    if path == mobile.PATH:
+        return mobile.DOOR
     return v1.DOOR if path.startswith("/v1") else ""
 
 

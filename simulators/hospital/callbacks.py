@@ -14,7 +14,7 @@ MAX_SKEW_SECONDS = 300
 EVENT_TYPES = frozenset({
     "charge.final", "charge.pending", "visit.over_limit", "visit.final", "hold.lapsing", "agreement.changed",
     "settlement.reversed", "payout.paid", "payout.failed", "payout.returned", "feedback.sent", "monthly.line",
-    "monthly.paid", "ticket.replied",
+    "monthly.paid", "ticket.replied", "mobile.order",
 })  # fmt: skip
 _MEMBERS = ("event_id", "type", "occurred_at", "resource", "data")
 

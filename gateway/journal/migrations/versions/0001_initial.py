@@ -343,6 +343,24 @@ def upgrade() -> None:
     op.create_index("ix_line_entry_agreement_id", "line_entry", ["agreement_id"], unique=False)
     op.create_index("ix_line_entry_subject", "line_entry", ["subject"], unique=False)
     op.create_table(
+        "mobile_order",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("head", sa.Text(), nullable=False),
+        sa.Column("hospital", sa.Text(), server_default="", nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("profile_version", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("med_org_ord", sa.Text(), server_default="", nullable=False),
+        sa.Column("pay_ord_id", sa.Text(), nullable=True),
+        sa.Column("ord_stas", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mobile_order")),
+        sa.UniqueConstraint("pay_ord_id", name=op.f("uq_mobile_order_pay_ord_id")),
+    )
+    op.create_table(
         "month_closed",
         sa.Column("agency", sa.Text(), nullable=False),
         sa.Column("month", sa.Text(), nullable=False),
