@@ -172,9 +172,7 @@ def batch(serial: str, *records: tuple[str, int, str], **change: Any) -> bank.Su
 
 
 @asynccontextmanager
-async def linked(
-    folder: Path, keys: ChannelKeys | None = None, bank_keys: Keys | None = None
-) -> AsyncIterator[Link]:
+async def linked(folder: Path, keys: ChannelKeys | None = None, bank_keys: Keys | None = None) -> AsyncIterator[Link]:
     """A bank with an empty ledger and the door it pushes to; business time stands still at ``START``."""
     app = web.Application(client_max_size=8 * 1024 * 1024)
     runner = web.AppRunner(app)
