@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, Final
 
@@ -12,6 +13,26 @@ from gateway.model.verdict import Refused, Unknown, Verdict, name_of
 UNSEEN: Final = "unseen "
 UNSEEN_REFUSAL: Final = "PLATFORM_REFUSED"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class PartnerTime:
+    """Seconds the message being answered has waited for partners; taken off its own time."""
+
+    _waited: Final[ContextVar[list[float] | None]] = ContextVar("waited", default=None)
+
+    @classmethod
+    def start(cls) -> list[float]:
+        """Begin for this message; tasks it starts add to the same list."""
+        waited: list[float] = []
+        cls._waited.set(waited)
+        return waited
+
+    @classmethod
+    def add(cls, seconds: float) -> None:
+        """A partner took this long."""
+        waited = cls._waited.get()
+        if waited is not None:
+            waited.append(seconds)
 
 
 def unseen(verdict: Verdict[Any]) -> bool:
@@ -57,6 +78,7 @@ class Metrics:
         self.refused = new(Counter, "refused_total", "Requests refused before an exchange was opened", "door", "code")
         self.attempt = cache(self._attempt_children)
         self.exchange = cache(self._exchange_children)
+        self.overhead = cache(self.overhead_seconds.labels)
 
     def _new(self, kind: Any, name: str, text: str, *labels: str) -> Any:
         more = {"buckets": _BUCKETS} if kind is Histogram else {}
@@ -72,14 +94,16 @@ class Metrics:
 
     def observe_attempt(self, counterpart: str, operation: str, verdict: Verdict[Any], seconds: float) -> None:
         """A send ended."""
+        PartnerTime.add(seconds)
         if unseen(verdict):
             self.unseen.labels(counterpart, operation).inc()
         total, histogram = self.attempt(counterpart, operation, name_of(verdict))
         total.inc()
         histogram.observe(seconds)
 
-    def observe_exchange(self, door: str, operation: str, outcome: str, seconds: float) -> None:
-        """A message was answered."""
+    def observe_exchange(self, door: str, operation: str, outcome: str, seconds: float, waited: float) -> None:
+        """A message was answered; ``waited`` of its seconds were the partners'."""
+        self.overhead(door, operation).observe(max(0.0, seconds - waited))
         total, histogram = self.exchange(door, operation, outcome)
         total.inc()
         histogram.observe(seconds)

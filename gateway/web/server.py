@@ -13,6 +13,7 @@ from gateway.model.ids import new_id
 from gateway.model.refusals import Refusal
 from gateway.web import bank, health, mobile, national, openapi, sandbox, soap_his, v1
 from gateway.web.context import DESK, EXCHANGE_ID, Desk
+from gateway.web.metrics import PartnerTime
 from gateway.web.problems import problem
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -52,7 +53,7 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
     desk = request.app[DESK]
     request[EXCHANGE_ID] = new_id("X")
     request["operation"], request["outcome"] = "", "ok"
-    started = time.perf_counter()
+    started, waited = time.perf_counter(), PartnerTime.start()
     try:
         response = await handler(request)
     except web.HTTPException as error:
@@ -64,7 +65,7 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
     door = _door(request.path)
     if door:
         operation = request["operation"] or "unread"
-        desk.metrics.observe_exchange(door, operation, request["outcome"], took)
+        desk.metrics.observe_exchange(door, operation, request["outcome"], took, sum(waited))
         _log.info(
             "answered", door=door, operation=operation, outcome=request["outcome"], status=response.status,
             exchange_id=request[EXCHANGE_ID], ms=round(took * 1000, 2),

@@ -86,7 +86,7 @@ def _announce(sandbox: Sandbox) -> None:
     place, cast = sandbox.place, sandbox.cast
     lines = [
         "沙盒已就绪 The sandbox is ready",
-        f"  网关 gateway      {place.gateway}   /docs  /console  /metrics",
+        f"  网关 gateway      {place.gateway}   /docs  /metrics",
         *(f"  模拟器 {name:<10} {place.simulator(name)}   /_sim/ledger" for name in OFFSETS),
         f"  时钟 clock        {place.clock_start}   PUT {place.gateway}/sandbox/clock",
         "  医院 hospitals (x-tif-paasid = 机构代码 code, token = Bearer):",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulators.platform.mobile.crypto import sandbox_keys
 from simulators.sandbox.cast import Cast, Hospital
 
 HOST = "127.0.0.1"
@@ -126,6 +127,16 @@ def _counterparts(place: Place) -> dict[str, Any]:
             "adapter": "credit_rest", "url": place.simulator("credit"), "credentials": {"token": "sandbox-credit"},
         },
         "his_callback": {"adapter": "his_callback", "url": ""},
+        "mobile": {"adapter": "mobile_pay", "url": place.simulator("platform"), "credentials": _mobile_channel()},
+    }  # fmt: skip
+
+
+def _mobile_channel() -> dict[str, str]:
+    """The gateway's side of the payment centre's channel; invented keys, for the sandbox alone."""
+    keys = sandbox_keys()
+    return {
+        "app_id": keys["app_id"], "app_secret": keys["app_secret"], "private_key": keys["gateway_private"],
+        "public_key": keys["gateway_public"], "platform_public_key": keys["centre_public"],
     }  # fmt: skip
 
 
@@ -192,7 +203,7 @@ def description(place: Place, cast: Cast, pids: Mapping[str, int]) -> dict[str, 
         "gateway": place.gateway,
         "simulators": {name: place.simulator(name) for name in OFFSETS},
         "health": f"{place.gateway}/health/ready",
-        "console": {"url": f"{place.gateway}/console", "logins": logins},
+        "console": {"logins": logins},
         "tokens": cast.tokens(),
         "hospitals": {
             one.code: {

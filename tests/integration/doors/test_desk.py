@@ -144,3 +144,14 @@ async def test_a_difference_becomes_a_task_that_is_taken_and_closed_with_a_reaso
         assert (closed["state"], closed["resolution"]) == ("CLOSED", "checked")
         with pytest.raises(V1Refused, match="ILLEGAL_STATE"):
             await staff(at, "operator").post(f"/v1/tasks/{task_id}/close", body, "t3")
+
+
+async def test_own_time_is_measured_without_the_partners(town: Town) -> None:
+    async with ward(town) as at:
+        await town.fault(at.session, "platform", operation="1101", nth=1, kind="delay_after", seconds=1)
+        await at.fees(people("4305")[24])
+        async with at.session.get(f"{town.gateway}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        own = [line for line in lines if line.startswith("xinyi_overhead_seconds_sum") and 'operation="1101"' in line]
+        whole = [line for line in lines if line.startswith("xinyi_exchange_seconds_sum") and 'operation="1101"' in line]
+        assert float(whole[0].split()[-1]) - float(own[0].split()[-1]) >= 1.0
