@@ -22,6 +22,7 @@ from simulators.platform.auth import Gatekeeper
 from simulators.platform.controls import PlatformControls, add_person
 from simulators.platform.envelope import Answers, Envelope, Unreadable, path_infno, read_envelope
 from simulators.platform.message import QUERIES, TRANSACTIONS, Message
+from simulators.platform.mobile.centre import NUMBERS, MobileCentre
 from simulators.platform.refusals import Refused
 from simulators.platform.required import check_required
 from simulators.platform.rows import Hospital
@@ -56,9 +57,11 @@ class PlatformSim(SimulatorApp):
         self._gatekeeper = Gatekeeper(CLIENTS if clients is None else clients)
         self._answers = Answers(self.variants)
         self._msgids: set[tuple[str, str]] = set()
+        self._mobile = MobileCentre(self)
 
     def routes(self, app: web.Application) -> None:
         app.router.add_post("/{prefix:(?:.*/)?}fsi/api/{tail:.+}", self._exchange)
+        self._mobile.routes(app)
         PlatformControls(self).add_to(app)
 
     def seed_state(self) -> None:
@@ -179,6 +182,8 @@ class PlatformSim(SimulatorApp):
 
     def refusal(self, call: Call, fault: Fault) -> Reply:
         """``code``: an infcode when it is a number, else put in front of the text."""
+        if call.operation in NUMBERS:
+            return self._mobile.refusal(call, fault)
         code = int(fault.code) if re.fullmatch(r"-?\d{1,4}", fault.code) and int(fault.code) else -1
         word = f"[{fault.code}]" if fault.code and str(code) != fault.code else ""
         envelope = Envelope(call.operation, call.key, call.key[:12], "", "", "", "", "", {}, {})

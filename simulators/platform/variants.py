@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from simulators.platform.mobile.variants import SWITCHES as MOBILE
+
 SWITCHES = {
     "infcode_as_string": '1: infcode 以字符串返回 infcode comes as "0" / "-1"',
     "output_missing": "1: 无输出的交易不带 output 节点 transactions without output have no output member",
@@ -44,4 +46,5 @@ SWITCHES = {
     "setl_id_optional_in_5203": "5203 允许不传 setl_id 5203 answers without setl_id",
     "unknown_hospitals_refused": "未登记的机构编号被拒绝 institutions not registered here are refused",
     "list_id_in_data": "4101 返回 output.data.setl_list_id 4101 nests its answer in data",
+    **MOBILE,
 }
