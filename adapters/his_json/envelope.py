@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NoReturn
 
 from adapters.his_json.transactions import known_infnos
 from adapters.his_json.wire import NationalInbound
-from adapters.insurance.rawjson import RawJsonError, quote, scan_object, set_members
+from adapters.insurance.rawjson import ObjectSpan, RawJsonError, edit_members, quote, scan_object
 from gateway.model.insurance import CANCEL, SETTLE, NationalMessage
 from gateway.model.mobile import MOBILE
 from gateway.model.refusals import Refusal
@@ -55,15 +55,17 @@ def read_envelope(body: bytes, content_type: str = "") -> NationalInbound:
     if not isinstance(content, dict):
         raise Refusal("MALFORMED", "报文须为 JSON 对象")
     try:
-        scan_object(raw)
+        spans = scan_object(raw)
     except RawJsonError as error:
         raise Refusal("MALFORMED", f"报文顶层字段重复或格式有误（{error.what}）") from None
     payload, as_text = _payload(content.get("input"))
     _check_depth(content, payload)
-    return _inbound(content, payload, as_text, raw)
+    return _inbound(content, payload, as_text, raw, spans)
 
 
-def _inbound(content: Mapping[str, Any], payload: Mapping[str, Any], as_text: bool, raw: bytes) -> NationalInbound:
+def _inbound(
+    content: Mapping[str, Any], payload: Mapping[str, Any], as_text: bool, raw: bytes, spans: ObjectSpan
+) -> NationalInbound:
     infno = _header(content, "infno")
     if infno not in known_infnos():
         # Only something shaped like a transaction number is repeated: the rest may be anything.
@@ -85,6 +87,7 @@ def _inbound(content: Mapping[str, Any], payload: Mapping[str, Any], as_text: bo
         input=payload,
         input_is_text=as_text,
         raw=raw,
+        spans=spans,
     )
 
 
@@ -189,7 +192,7 @@ def complete_envelope(
     told = {"msgid": msgid, "sign_no": sign_no}
     added |= {name: value for name, value in told.items() if value is not None}
     members = {name: quote(value) for name, value in added.items()} | _payload_form(inbound, input_form)
-    raw = set_members(inbound.raw, members) if members else inbound.raw
+    raw = edit_members(inbound.raw, inbound.spans, members) if members else inbound.raw
     return NationalMessage(
         infno=inbound.infno,
         fixmedins_code=inbound.fixmedins_code,
@@ -202,7 +205,7 @@ def complete_envelope(
 
 
 def _payload_form(inbound: NationalInbound, form: InputForm) -> dict[str, bytes]:
-    span = scan_object(inbound.raw).members["input"]
+    span = inbound.spans.members["input"]
     held = inbound.raw[span.start : span.end]
     if form == "object" and inbound.input_is_text:
         return {"input": json.loads(held).encode("utf-8")}

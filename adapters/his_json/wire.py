@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapters.insurance.rawjson import ObjectSpan
+
 
 @dataclass(frozen=True, slots=True)
 class NationalInbound:
     """A hospital's message as it came. What may identify a person stays out of the repr.
 
-    `raw` is the body without a byte order mark, `header` its parsed top level without the payload, `input` the parsed
-    payload (numbers with a point are Decimal); `input_is_text` says that the payload came as a string of JSON.
+    `raw` is the body without a byte order mark, `spans` where its members stand, `header` its parsed top level without
+    the payload, `input` the parsed payload (numbers with a point are Decimal); `input_is_text` says that the payload
+    came as a string of JSON.
     """
 
     infno: str
@@ -32,3 +35,4 @@ class NationalInbound:
     input: Mapping[str, Any] = field(repr=False)
     input_is_text: bool
     raw: bytes = field(repr=False)
+    spans: ObjectSpan = field(repr=False)

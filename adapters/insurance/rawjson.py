@@ -12,11 +12,26 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _WS: Final = re.compile(rb"[ \t\n\r]*")
 _STRING: Final = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*)*"')
 _SCALAR: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
+# A whole member with a plain value, or up to the bracket of another one; what does not match is told apart afterwards.
+_MEMBER: Final = re.compile(
+    b"("
+    + _STRING.pattern
+    + b")"
+    + _WS.pattern
+    + b":"
+    + _WS.pattern
+    + b"("
+    + _STRING.pattern
+    + b"|"
+    + _SCALAR.pattern
+    + b")?"
+)
+_AFTER: Final = re.compile(_WS.pattern + b"([,}])" + _WS.pattern)
 # Inside a container only strings and brackets matter; a lone quote is an unfinished string.
 _STRUCTURE: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]"]', re.DOTALL)
 _CLOSING: Final = {ord("{"): ord("}"), ord("["): ord("]")}
@@ -31,8 +46,7 @@ class RawJsonError(ValueError):
         self.at = at
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A member's value: `raw[start:end]`."""
 
     start: int
@@ -73,43 +87,41 @@ def _members(raw: bytes, opening: int) -> ObjectSpan:
             raise RawJsonError("member repeated", at)
         members[name] = span
         last = span.end
-        at = _skip(raw, last)
-        mark = raw[at : at + 1]
-        if mark == b"}":
-            return ObjectSpan(opening, members, last, at + 1)
-        if mark != b",":
-            raise RawJsonError("comma or brace expected", at)
-        at = _skip(raw, at + 1)
+        mark = _AFTER.match(raw, last)
+        if mark is None:
+            raise RawJsonError("comma or brace expected", _skip(raw, last))
+        if mark[1] == b"}":
+            return ObjectSpan(opening, members, last, mark.end(1))
+        at = mark.end()
 
 
 def _member(raw: bytes, at: int) -> tuple[str, Span]:
+    found = _MEMBER.match(raw, at)
+    if found is None:
+        raise _no_member(raw, at)
+    if found[2] is not None:
+        return _name(found[1], at), Span(*found.span(2))
+    start = found.end()
+    if raw[start : start + 1] not in (b"{", b"["):
+        raise RawJsonError("value expected", start)
+    return _name(found[1], at), Span(start, _container_end(raw, start))
+
+
+def _no_member(raw: bytes, at: int) -> RawJsonError:
     key = _STRING.match(raw, at)
-    if key is None:
-        raise RawJsonError("member name expected", at)
-    colon = _skip(raw, key.end())
-    if raw[colon : colon + 1] != b":":
-        raise RawJsonError("colon expected", colon)
-    start = _skip(raw, colon + 1)
+    return RawJsonError("member name expected", at) if key is None else RawJsonError("colon expected", key.end())
+
+
+def _name(key: bytes, at: int) -> str:
     try:
-        name = json.loads(key.group().decode("utf-8"))
+        return str(json.loads(key)) if b"\\" in key else key[1:-1].decode("utf-8")
     except ValueError:
         raise RawJsonError("member name unreadable", at) from None
-    return name, Span(start, _value_end(raw, start))
 
 
 def _skip(raw: bytes, at: int) -> int:
     found = _WS.match(raw, at)
     return found.end() if found else at
-
-
-def _value_end(raw: bytes, at: int) -> int:
-    mark = raw[at : at + 1]
-    if mark in (b"{", b"["):
-        return _container_end(raw, at)
-    found = (_STRING if mark == b'"' else _SCALAR).match(raw, at)
-    if found is None:
-        raise RawJsonError("value expected", at)
-    return found.end()
 
 
 def _container_end(raw: bytes, at: int) -> int:
