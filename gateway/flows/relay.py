@@ -14,6 +14,7 @@ from gateway.delivery.delivery import Order
 from gateway.flows import mobile, signing_in
 from gateway.flows.credit import hooks
 from gateway.flows.house import House
+from gateway.flows.lists import note_list
 from gateway.flows.payout.leaving import on_claim_changed
 from gateway.flows.recovering import DONE_BEFORE, answer_lost_before
 from gateway.flows.runner import Ending, Reply
@@ -36,7 +37,8 @@ from gateway.model.verdict import Done, NotSent, Refused, Unknown, Verdict
 
 PATIENCE: Final = 15.0
 _ESTIMATES: Final = frozenset({"2206", "2303", "2206A"})
-_LEAD_ON: Final = _ESTIMATES | {"9001", "2404", "2601"}  # something follows their success
+_LISTS: Final = frozenset({"4101", "4101A"})
+_LEAD_ON: Final = _ESTIMATES | _LISTS | {"9001", "2404", "2601"}  # something follows their success
 
 
 async def national(house: House, exchange: Exchange, body: bytes) -> Reply:
@@ -80,6 +82,8 @@ async def _plain(house: House, exchange: Exchange, message: NationalMessage, act
             await _after_plain(house, exchange, message, reply)
             return _platform(reply)
         case Refused(code, _, reply) if reply is not None:
+            if message.infno in _LISTS and code in DONE_BEFORE:
+                await note_list(house, message, Act(f"hospital:{message.fixmedins_code}", message.msgid))
             lost = await answer_lost_before(house, message, act, code)
             return _platform(reply) if lost is None else Reply(200, lost.model_dump_json().encode(), "recovered")
         case Refused(code):
@@ -117,6 +121,8 @@ async def _after_plain(house: House, exchange: Exchange, message: NationalMessag
         await signing_in.keep(house, message.fixmedins_code, message.opter, reply.sign_no)
     if message.infno in _ESTIMATES and reply.settlement is not None:
         await hooks.presettled(house, message, reply.settlement)
+    if message.infno in _LISTS:
+        await note_list(house, message, Act(f"hospital:{message.fixmedins_code}", message.msgid, exchange.exchange_id))
     if message.infno == "2404":
         await hooks.admission_cancelled(house, message, exchange.exchange_id)
 

@@ -199,6 +199,7 @@ CLAIM = Machine(  # D.5, the insurance record
         ("ACCEPTED", "contradicted", "ACCEPTED"),  # U2: the key came again with another digest
         ("RECONCILED", "contradicted", "RECONCILED"),
         ("RECON_DIFF", "contradicted", "RECON_DIFF"),
+        *_stays("list_uploaded", "ACCEPTED RECONCILED RECON_DIFF CANCELLED"),  # 4101, R-127
     ),
     frozenset({"REJECTED", "REVERSED", "CANCELLED"}),
 )

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import orjson
 from pydantic import BaseModel
 
+from adapters.insurance import statement
 from gateway.delivery.asking import Asker
 from gateway.delivery.counterparts import Counterpart, Msgids
 from gateway.delivery.declare import Adapter, Answer, Manifest, OperationDecl, Outbound, SendContext
@@ -66,6 +67,11 @@ class Partner(Protocol):
 
 class ModelCodec:
     """Canonical models as JSON in both directions."""
+
+    # What flows reach through the platform's codec.
+    upload = staticmethod(statement.upload_of)
+    detail = staticmethod(statement.detail)
+    download = staticmethod(statement.download_of)
 
     def __init__(self, partner: Partner) -> None:
         self._partner = partner

@@ -185,6 +185,7 @@ class Platform:
     differs: set[tuple[str, str]] = field(default_factory=set)  # (hospital, date)
     levels: dict[str, str] = field(default_factory=dict)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    operations: Mapping[str, OperationDecl] = field(default_factory=lambda: PLATFORM_OPERATIONS)
     types: Mapping[str, tuple[type[BaseModel], type[BaseModel]]] = field(
         default_factory=lambda: dict.fromkeys(("3201", "1201", "9001", "2304"), (NationalMessage, NationalReply))
     )
@@ -222,7 +223,7 @@ BANK_OPERATIONS = {
     "QueryPayoutBatch": OperationDecl(guarantee=Guarantee.QUERY, retries=1),
     "GetReceipt": OperationDecl(guarantee=Guarantee.QUERY, retries=1),
 }
-PLATFORM_OPERATIONS = {
+PLATFORM_OPERATIONS: dict[str, OperationDecl] = {
     "3201": OperationDecl(guarantee=Guarantee.IDEMPOTENT, after_unknown=AfterUnknown.RESEND, retries=1),
     "9001": OperationDecl(guarantee=Guarantee.IDEMPOTENT, after_unknown=AfterUnknown.RESEND, retries=1),
     "1201": OperationDecl(guarantee=Guarantee.QUERY, retries=1),
@@ -423,7 +424,7 @@ def area_over(
     wire = wire or Wire({"bocom": bank, "insurance": platform})
     partners = {
         "bocom": counterpart(bank, "bank", BANK_OPERATIONS, capabilities={"max_records": max_records}),
-        "insurance": counterpart(platform, "insurance", PLATFORM_OPERATIONS),
+        "insurance": counterpart(platform, "insurance", platform.operations),
     }
     house = build_house(
         store, clock, wire, partners, hospitals=HOSPITALS, agencies=AGENCIES, profiles=profiles, calendar=calendar,

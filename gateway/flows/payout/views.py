@@ -144,6 +144,7 @@ async def settlement_view(house: House, claim: Entity) -> dict[str, Any]:
         "state": claim.state,
         "refund": bool(claim["refund"]),
         "conflict": bool(claim["conflict"]),
+        "list_uploaded": claim["list_uploaded_at"] is not None,
         "medfee_sumamt": format_yuan(claim["medfee_fen"]),
         "fund_pay_sumamt": format_yuan(claim["fund_fen"]),
         "acct_pay": format_yuan(claim["acct_fen"]),

@@ -37,8 +37,9 @@ async def close(
 ) -> tuple[Entity, bool]:
     """Note a person's word; another person's same resolution closes the break. Returns (break, closed).
 
-    Raises Refusal NOT_FOUND, ILLEGAL_STATE, SAME_PERSON, INVALID_FIELD for a resolution that does not fit the kind,
-    IN_PROGRESS when the platform has not answered what the resolution needs: the second person says it again.
+    Raises Refusal NOT_FOUND, ILLEGAL_STATE (also when the platform refuses a reversal), SAME_PERSON, INVALID_FIELD for
+    a resolution that does not fit the kind, IN_PROGRESS when the platform has not answered what the resolution needs:
+    the second person says it again.
     """
     return await keep_going(partial(_close, house, break_id, resolution, reason, caller, act))
 
@@ -143,7 +144,7 @@ async def _reverse(house: House, broken: Entity, act: Act) -> None:
     if isinstance(verdict, Done) or (isinstance(verdict, Refused) and verdict.code in _UNDONE):
         return
     if isinstance(verdict, Refused):
-        raise Refusal("PLATFORM_REFUSED", verdict.code)
+        raise Refusal("ILLEGAL_STATE", f"医保平台拒绝冲正（{verdict.code}）")
     raise Refusal("IN_PROGRESS", "2601")
 
 

@@ -80,6 +80,7 @@ async def _totals(work: _Day) -> None:
         work.answered &= equal is not None
         if equal is False:
             work.scopes.add(Scope.of(key))
+    work.scopes |= await _with_breaks(work)
     for claim in await undecided(work.house, work.hospital):
         if sent_on(claim) == work.date:
             work.scopes |= _where(work, claim["infno"], set(groups))
@@ -94,6 +95,15 @@ async def _differing(work: _Day) -> set[GroupKey]:
         GroupKey(group.hospital, group["setl_date"], group["insutype"], group["clr_type"], group["clr_optins"])
         for group in found
     }
+
+
+async def _with_breaks(work: _Day) -> set[Scope]:
+    """Where a difference was found before: only the settlements themselves say that it is gone, totals do not."""
+    found = await work.house.journal.entities.find(
+        "recon_break", "setl_date = :day AND hospital = :hospital AND state IN ('OPEN','REPAIRING')",
+        day=work.date.isoformat(), hospital=work.hospital,
+    )  # fmt: skip
+    return {Scope(one.hospital, one["setl_date"], one["clr_type"], one["clr_optins"]) for one in found}
 
 
 def _where(work: _Day, infno: str, groups: set[GroupKey]) -> set[Scope]:
