@@ -8,7 +8,7 @@ CLOCK ?= 2025-03-03T08:00:00+08:00
 STORE ?=
 COUNT ?= 0
 
-.PHONY: demo sandbox test lint types imports unit soak clean
+.PHONY: demo sandbox test lint types imports unit soak bench clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/.run: requirements/run.txt pyproject.toml
@@ -45,6 +45,9 @@ test: $(VENV)/.dev lint types imports  ## everything that proves a change, at mo
 
 soak: $(VENV)/.dev  ## the long versions; COUNT=n bounds the crash points (0: all)
 	$(BIN)/python -m tests.run --soak --count $(COUNT)
+
+bench: $(VENV)/.run  ## the relay against the platform called directly, and nginx where it is installed: table, JSON and chart
+	$(BIN)/python -m ops.bench.relay --data $(DATA)/bench
 
 clean:
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

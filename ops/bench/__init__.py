@@ -1,0 +1,1 @@
+"""Measurements of an installation on the machine at hand."""
