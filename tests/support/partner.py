@@ -57,6 +57,8 @@ class ScriptedCodec:
                 return Accepted(Said(text=word))
             case "refused" | "not_found":
                 return Refused("NO" if word == "refused" else NOT_FOUND, word, Said(text=word))
+            case "expired":
+                return Refused("SIGN_IN_EXPIRED", word)
         return Unknown(word)
 
     def request_type(self, operation: str) -> type[BaseModel]:

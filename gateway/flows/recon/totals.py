@@ -79,7 +79,8 @@ async def unreconciled_dates(house: House, hospital: str, before: date) -> list[
         "SELECT DISTINCT setl_date FROM claim WHERE hospital = :hospital AND setl_date <> '' AND setl_date < :before "
         "AND state IN ('ACCEPTED','RECON_DIFF') UNION SELECT setl_date FROM recon_group "
         "WHERE state = 'DIFFERS' AND hospital = :hospital AND setl_date < :before "
-        "UNION SELECT setl_date FROM recon_break WHERE state IN ('OPEN','REPAIRING') AND hospital = :hospital AND setl_date < :before",
+        "UNION SELECT setl_date FROM recon_break WHERE state IN ('OPEN','REPAIRING') AND hospital = :hospital "
+        "AND setl_date < :before",
         {"hospital": hospital, "before": before.isoformat()},
     )
     days = {date.fromisoformat(row["setl_date"]) for row in rows}

@@ -10,6 +10,7 @@ from gateway.delivery.asking import Asker
 from gateway.delivery.delivery import ASK, CONTINUE, Delivery, Order
 from gateway.journal.agenda import Due
 from gateway.journal.journal import Journal
+from gateway.model.refusals import Refusal
 from gateway.model.verdict import Done, NotSent, Refused, Unknown
 from tests.support.journals import START, open_journal
 from tests.support.partner import LOST, Ask, ScriptedTransport, new_delivery
@@ -155,3 +156,34 @@ async def test_asking_a_settled_operation_again_does_not_change_it(
     fresh = await journal.operations.get(op.operation_id)
     assert fresh is not None
     assert fresh.state == "DONE"
+
+
+async def test_a_question_whose_sign_in_has_expired_is_posed_again_under_a_fresh_one(
+    delivery: Delivery, transport: ScriptedTransport
+) -> None:
+    op = await unknown(delivery, transport)
+    transport.plan("Question", "expired", "done")
+    asker, renewed = Asker(delivery), []
+
+    async def renew(ask: Ask, exchange_id: str) -> Ask:
+        renewed.append(exchange_id)
+        return ask
+
+    asker.renew = renew
+    assert isinstance(await asker.ask(op), Done)
+    assert renewed == ["X1"]
+
+
+async def test_without_a_new_sign_in_the_plan_goes_on(delivery: Delivery, transport: ScriptedTransport) -> None:
+    op = await unknown(delivery, transport)
+    transport.plan("Question", "expired")
+    asker = Asker(delivery)
+
+    async def renew(ask: Ask, exchange_id: str) -> Ask:
+        raise Refusal("PLATFORM_UNAVAILABLE", "9001")
+
+    asker.renew = renew
+    assert await asker.ask(op) is None
+    fresh = await delivery.journal.operations.get(op.operation_id)
+    assert fresh is not None
+    assert (fresh.state, fresh.questions) == ("UNKNOWN", 1)

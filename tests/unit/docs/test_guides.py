@@ -33,7 +33,7 @@ WORDS = {
     # creditpay, acknowledgements, verdicts and kinds that are values on a wire without being states of a machine
     "CHARGED", "PENDING", "NOT_CREDIT", "OK", "MISMATCH", "RETRY", "AWAITING_SECOND_PERSON", "PAID", "LATE_RECEIPT",
     "RETURN", "RJCT", "NOT_FOUND", "AGREEMENT", "REPAYMENT", "DEFAULT", "PAYOUT_RETURN", "POST", "GET", "PUT", "DELETE",
-    "DU04",
+    "DU04", "THEIRS_ONLY", "OURS_ONLY", "DUPLICATE",
 }  # fmt: skip
 
 
