@@ -56,6 +56,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Limits.in_flight": "requests under way at once; more are answered `OVERLOADED`",
     "Limits.per_hospital": "read, not applied: `in_flight` bounds all hospitals together",
     "CounterpartSettings.adapter": "entry point of `xinyi.adapters`",
+    "CounterpartSettings.map": "map file of a generic adapter (`bank_wsdl`): a shipped name or a path to a `.toml`",
     "CounterpartSettings.url": "base address of the partner",
     "CounterpartSettings.credentials": "what the adapter's codec needs; never printed",
     "CounterpartSettings.security": "how the channel is signed: `none`, `wsse`, `sm2`; left out: the manifest's",

@@ -87,6 +87,7 @@ WAYS: Final[Mapping[Way, Leads]] = {
 
 PARTNERS: Final[tuple[tuple[str, str], ...]] = (
     ("adapters.bank_soap", "Bank 银行 · `bank_soap`"),
+    ("adapters.bank_wsdl", "Bank with a WSDL of its own 自带 WSDL 的银行 · `bank_wsdl`"),
     ("adapters.credit_rest", "Credit platform 信用平台 · `credit_rest`"),
     ("adapters.his_callback", "Hospital callbacks 医院回调 · `his_callback`"),
     ("adapters.insurance", "Insurance platform 医保平台 · `insurance`"),

@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from simulators.bank import soap
+from simulators.bank.cib.house import CibHouse
 from simulators.bank.controls import add_bank_controls
 from simulators.bank.house import GRACE, REFUSE, House, statement_file
 from simulators.bank.iso.door import IsoHouse
@@ -48,7 +49,8 @@ class BankSimulator(SimulatorApp):
         self.keys = keys
         seal = keys.seal if keys else None
         self.bank = Bank(self.journal, self.clock, self.ledger, self.timers, self.push, seal)
-        houses: tuple[House, ...] = (IsoHouse(self, self.bank.books.accounts, iso_keys),)
+        accounts = self.bank.books.accounts
+        houses: tuple[House, ...] = (CibHouse(self, accounts, cib_keys), IsoHouse(self, accounts, iso_keys))
         self.others = {house.name: house for house in houses}
         self.on_push("NotifyTransaction", self._send_notice)
         self.on_push("DeliverReceipt", self._send_receipt)
@@ -235,15 +237,18 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--key", type=Path, help="银行私钥 PEM the bank's own key: sign everything sent")
     parser.add_argument("--cert", type=Path, help="银行证书 PEM the bank's own certificate")
     parser.add_argument("--gateway-cert", type=Path, help="网关证书 PEM refuse what it has not signed")
+    parser.add_argument("--cib-key", type=Path, help="/cib 的私钥 PEM the key of the bank under /cib")
+    parser.add_argument("--cib-cert", type=Path, help="/cib 的证书 PEM the certificate of the bank under /cib")
     parser.add_argument("--iso-key", type=Path, help="/iso 的私钥 PEM the key of the bank under /iso")
     parser.add_argument("--iso-cert", type=Path, help="/iso 的证书 PEM the certificate of the bank under /iso")
     arguments = parser.parse_args(argv)
     try:
         keys = _keys(arguments.key, arguments.cert, arguments.gateway_cert)
+        cib = _keys(arguments.cib_key, arguments.cib_cert, arguments.gateway_cert) if arguments.cib_key else None
         iso = _keys(arguments.iso_key, arguments.iso_cert, arguments.gateway_cert) if arguments.iso_key else None
     except KeysMissing as error:
         parser.exit(2, f"{error}\n")
-    return cli.serve(BankSimulator(cli.options(arguments), keys, iso_keys=iso))
+    return cli.serve(BankSimulator(cli.options(arguments), keys, cib, iso))
 
 
 def _keys(key: Path | None, certificate: Path | None, peer: Path | None) -> Keys | None:

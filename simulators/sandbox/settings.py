@@ -122,6 +122,7 @@ def _counterparts(place: Place) -> dict[str, Any]:
     return {
         "insurance": {"adapter": "insurance", "url": place.simulator("platform"), "credentials": tif},
         "bocom": {**bocom, **signed_with(place, "bocom")},
+        "cib": {**_cib(place), **signed_with(place, "cib")},
         "iso": {**_iso(place), **signed_with(place, "iso")},
         "credit": {
             "adapter": "credit_rest", "url": place.simulator("credit"), "credentials": {"token": "sandbox-credit"},
@@ -138,6 +139,12 @@ def _mobile_channel() -> dict[str, str]:
         "app_id": keys["app_id"], "app_secret": keys["app_secret"], "private_key": keys["gateway_private"],
         "public_key": keys["gateway_public"], "platform_public_key": keys["centre_public"],
     }  # fmt: skip
+
+
+def _cib(place: Place) -> dict[str, Any]:
+    """The bank with a WSDL of its own, read by a map."""
+    parties = {"sender_id": "XINYI", "receiver_id": "CIB"}
+    return {"adapter": "bank_wsdl", "map": "cib", "url": f"{place.simulator('bank')}/cib", "credentials": parties}
 
 
 def _iso(place: Place) -> dict[str, Any]:
@@ -161,11 +168,11 @@ def simulator_arguments(place: Place, name: str) -> list[str]:
     """What one simulator is started with beyond what all of them are: the banks sign and ask for signatures."""
     if name != "bank":
         return []
-    (key, certificate), iso = key_pair(place, "bocom"), key_pair(place, "iso")
-    return [
-        "--key", str(key), "--cert", str(certificate), "--gateway-cert", str(key_pair(place, "gateway")[1]),
-        "--iso-key", str(iso[0]), "--iso-cert", str(iso[1]),
-    ]  # fmt: skip
+    arguments = ["--gateway-cert", str(key_pair(place, "gateway")[1])]
+    for bank, prefix in (("bocom", ""), ("cib", "cib-"), ("iso", "iso-")):
+        key, certificate = key_pair(place, bank)
+        arguments += [f"--{prefix}key", str(key), f"--{prefix}cert", str(certificate)]
+    return arguments
 
 
 def toml(content: Mapping[str, Any]) -> str:
