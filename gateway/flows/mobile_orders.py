@@ -165,14 +165,14 @@ async def _advance(house: House, unit: Unit, order: Entity, word: Word, act: Act
     if not word.status:
         return order
     if not _news(order, word):
-        return _note(house, unit, order, word, act)
+        return _note(house, unit, order, word, act, tell=tell)
     event = STATUS_EVENTS[word.status]
     if not MOBILE_ORDER.allows(order.state, event):  # while a refund is under way its outcome comes first
         return order if order.state == "REFUNDING" else await _contradicted(house, unit, order, word, act)
+    said = {"told": word.status} if tell else {}
     moved = house.journal.entities.move(
-        unit, order, event, act, columns=_columns(order, word) | {"ord_stas": word.status},
-        data={"amounts": {**order.get("amounts", {}), **word.amounts}, "under_way": _under_way(order, event)},
-        sealed=word.sealed,
+        unit, order, event, act, columns=_columns(order, word) | {"ord_stas": word.status}, sealed=word.sealed,
+        data={"amounts": {**order.get("amounts", {}), **word.amounts}, "under_way": _under_way(order, event)} | said,
     )  # fmt: skip
     _index(house, unit, order, word)
     if moved.state == "ABNORMAL":
@@ -212,14 +212,20 @@ def _index(house: House, unit: Unit, order: Entity, word: Word) -> None:
         house.journal.index(unit, KIND, order.id, pay_ord_id=word.pay_ord_id)
 
 
-def _note(house: House, unit: Unit, order: Entity, word: Word, act: Act) -> Entity:
-    """The upload's answer after a notice: the order has moved on, its token is still new."""
-    if all(order.sealed.get(name) for name in word.sealed) or not MOBILE_ORDER.allows(order.state, "upload_noted"):
+def _note(house: House, unit: Unit, order: Entity, word: Word, act: Act, *, tell: bool) -> Entity:
+    """What is new about an order that has come as far: a token, or a 6302 its hospital has not heard of."""
+    tokens = {name: value for name, value in word.sealed.items() if not order.sealed.get(name)}
+    unheard = tell and word.status == order["ord_stas"] and order.get("told") != word.status
+    if not (tokens or unheard) or not MOBILE_ORDER.allows(order.state, "noted"):
         return order
     _index(house, unit, order, word)
-    return house.journal.entities.move(
-        unit, order, "upload_noted", act, columns=_columns(order, word), sealed=word.sealed
-    )
+    noted = house.journal.entities.move(
+        unit, order, "noted", act, columns=_columns(order, word), sealed=tokens,
+        data={"told": word.status} if unheard else {},
+    )  # fmt: skip
+    if unheard:
+        _tell(house, unit, noted)
+    return noted
 
 
 async def _contradicted(house: House, unit: Unit, order: Entity, word: Word, act: Act) -> Entity:

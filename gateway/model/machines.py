@@ -336,7 +336,8 @@ MOBILE_ORDER = Machine(  # an order of the mobile payment centre; of two statuse
         ("REJECTED", "upload_sent", "CREATED"),
         ("CREATED", "upload_refused", "REJECTED"),
         ("CREATED", "upload_not_sent", "REJECTED"),
-        *_stays("upload_noted", "UPLOADED PAYING FAILED ABNORMAL PAID PART_REFUNDED REFUNDED REVOKED"),
+        # A token, or that the hospital was told, of an order that has come as far already.
+        *_stays("noted", "UPLOADED PAYING REVOKING FAILED ABNORMAL PAID REFUNDING PART_REFUNDED REFUNDED REVOKED"),
         (Start, "taken_over", "UPLOADED"),  # uploaded by somebody else
         ("UPLOADED", "pay_sent", "PAYING"),
         ("PAYING", "pay_refused", "UPLOADED"),

@@ -113,6 +113,16 @@ async def test_the_hospital_is_told_once_and_without_tokens(house: House) -> Non
     assert (await order(house)).sealed == {"revsToken": "RT1"}
 
 
+async def test_a_notice_of_what_an_answer_has_said_is_still_forwarded_once(house: House) -> None:
+    await take_word(house, told("1"), ACT)
+    pay = MobileRequest(infno="6202", hospital=CODE, data={"payOrdId": NUMBER})
+    await take_verdict(house, (await order(house)).id, pay, Done(MobileReply(code="0", data={"ordStas": "6"})), ACT)
+    assert len(await events(house)) == 1
+    for _ in range(2):
+        await take_word(house, told("6"), ACT)
+    assert ['"ordStas":"6"' in event for event in await events(house)] == [False, True]
+
+
 async def test_an_abnormal_order_becomes_a_task(house: House) -> None:
     await take_word(house, told("16"), ACT)
     assert [task["task_kind"] for task in await house.journal.entities.find("task")] == ["MOBILE_ORDER_ABNORMAL"]
