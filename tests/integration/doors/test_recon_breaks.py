@@ -206,3 +206,20 @@ async def test_a_settlement_with_its_list_says_so(at: Ward) -> None:
     await at.his.call("4101A", data, MATCHED[1])
     _, shown = await v1(at, "GET", f"/v1/settlements/{number(encounter)}?fixmedins_code={CODE}")
     assert shown["list_uploaded"] is True
+
+
+@pytest.mark.parametrize("columns", ["seven", "eleven"])
+async def test_provinces_that_answer_otherwise_and_a_sign_in_that_expired_overnight(at: Ward, columns: str) -> None:
+    day, following = ("2025-03-05", "2025-03-06") if columns == "seven" else ("2025-03-06", "2025-03-07")
+    await at.town.clock(at.session, f"{day}T09:00:00+08:00", 0)
+    variants = {"detail_result_seven_columns": columns == "seven", "detail_result_eleven_columns": columns == "eleven"}
+    await put(at, "/_sim/variants", {**variants, "stmt_rslt_six_digits": True, "detail_result_all_rows": True})
+    await at.town.fault(at.session, "platform", operation="2207", nth=1, kind="lie", fen=1)
+    wrong, right = await visit(at.his, MATCHED[2]), await visit(at.his, MATCHED[3])
+    await at.town.clock(at.session, f"{following}T08:00:00+08:00", 0)
+    _, shown = await v1(at, "GET", f"/v1/reconciliations/{day}/breaks")
+    (found,) = shown["items"]
+    assert (found["kind"], found["business_key"]["setl_id"]) == ("DIFFERS", number(wrong))
+    assert (found["theirs"]["medfee_sumamt"] is None) == (columns == "seven")
+    _, said = await v1(at, "GET", f"/v1/settlements/{number(right)}?fixmedins_code={CODE}")
+    assert said["state"] == "RECONCILED"
