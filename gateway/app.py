@@ -132,9 +132,7 @@ def make_store(settings: Settings, metrics: Metrics, probe: CrashProbe | None) -
 def _counterparts(settings: Settings, adapters: Mapping[str, Adapter]) -> dict[str, Counterpart]:
     found: dict[str, Counterpart] = {}
     for name, partner in settings.counterparts.items():
-        if partner.adapter not in adapters:
-            raise SettingsError(f"counterparts.{name}.adapter: no adapter {partner.adapter!r} is installed")
-        adapter = _mapped(name, partner, adapters[partner.adapter])
+        adapter = adapter_of(name, partner, adapters)
         _check_credentials(settings, name, partner, adapter.manifest)
         ring = _ring(name, partner, adapter.manifest)
         found[name] = Counterpart(name, adapter, partner.url, partner.revealed(), ring=ring)
@@ -159,8 +157,11 @@ def _check_credentials(settings: Settings, name: str, partner: CounterpartSettin
         raise SettingsError("\n".join(faults))
 
 
-def _mapped(name: str, partner: CounterpartSettings, adapter: Adapter) -> Adapter:
-    """A generic adapter with the partner's map, another one as it is. Raises SettingsError."""
+def adapter_of(name: str, partner: CounterpartSettings, adapters: Mapping[str, Adapter]) -> Adapter:
+    """The partner's adapter: a generic one with the partner's map, another one as it is. Raises SettingsError."""
+    adapter = adapters.get(partner.adapter)
+    if adapter is None:
+        raise SettingsError(f"counterparts.{name}.adapter: no adapter {partner.adapter!r} is installed")
     if bool(partner.map) != (adapter.mapped is not None):
         need = "takes no" if partner.map else "needs a"
         raise SettingsError(f"counterparts.{name}.map: {partner.adapter} {need} map")

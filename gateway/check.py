@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from gateway import provinces
-from gateway.app import load_adapters, security_of
+from gateway.app import adapter_of, load_adapters, security_of
 from gateway.delivery.declare import Manifest
 from gateway.journal.migrate import is_current
 from gateway.journal.vault import Vault
@@ -80,14 +80,18 @@ def platforms(settings: Settings) -> Iterator[Line]:
 
 
 def signed_channels(settings: Settings) -> Iterator[Line]:
-    """Keys and certificates of the signed channels."""
+    """Adapters and maps of the partners, a line for each fault; keys and certificates of the signed channels."""
     adapters = load_adapters()
     for name, partner in settings.counterparts.items():
-        adapter = adapters.get(partner.adapter)
-        if adapter is None:
-            yield Line(False, f"keys {name}", f"no adapter {partner.adapter!r} is installed")
-        elif security_of(partner, adapter.manifest) != UNSIGNED:
-            yield _try(f"keys {name}", partial(_channel, partner, adapter.manifest))
+        try:
+            manifest = adapter_of(name, partner, adapters).manifest
+        except SettingsError as error:
+            yield from (Line(False, f"adapter {name}", fault) for fault in str(error).splitlines())
+            continue
+        if partner.map:
+            yield Line(True, f"map {name}", f"{partner.adapter}, {partner.map}")
+        if security_of(partner, manifest) != UNSIGNED:
+            yield _try(f"keys {name}", partial(_channel, partner, manifest))
 
 
 def _channel(partner: CounterpartSettings, manifest: Manifest) -> str:

@@ -103,7 +103,7 @@ class Loading:
 
     def _detail(self, port: Port | None, words: mapfile.FaultWords) -> Detail | None:
         try:
-            return None if port is None else port.detail(words.element, words.code, words.text)
+            return None if port is None else port.detail(words.element, words.code, words.text, words.fixed)
         except ContractError as error:
             self._to.wrong(("fault", "element"), str(error))
         return None

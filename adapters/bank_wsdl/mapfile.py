@@ -53,7 +53,7 @@ class Channel(Strict):
     encoding: Literal["utf-8", "gb18030", "gbk", "gb2312"]
     amounts: Literal["yuan", "fen"]
     date: str = "%Y-%m-%d"
-    datetime: str = "%Y-%m-%dT%H:%M:%S%z"
+    datetime: str = "iso"
     yes: str = "true"
     no: str = "false"
     security: Literal["wsse", "sm2", "none"] = "wsse"
@@ -85,11 +85,15 @@ class Result(Strict):
 
 
 class FaultWords(Strict):
-    """[fault]: where its detail keeps code and text, and whether a Sender's fault means "not processed"."""
+    """[fault]: where its detail keeps code and text, and whether a Sender's fault means "not processed".
+
+    ``fixed``: what else the detail of a fault of ours must say.
+    """
 
     element: str
     code: str
     text: str
+    fixed: dict[str, str] = Field(default_factory=dict)
     sender: Literal["refused", "unknown"] = "unknown"
 
 

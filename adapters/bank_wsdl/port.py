@@ -151,12 +151,13 @@ class Detail:
     tag: str
     code: str
     text: str
+    fixed: Mapping[str, str]
     element: Any = field(repr=False)
 
     def write(self, parent: etree._Element, code: str, text: str) -> None:
         """Write the element. Raises NotOnTheWire."""
         try:
-            self.element.render(parent, self.element(**{self.code: code, self.text: text}))
+            self.element.render(parent, self.element(**{self.code: code, self.text: text, **self.fixed}))
         except FAILURES:
             raise NotOnTheWire("fault") from None
 
@@ -181,16 +182,17 @@ class Port:
             operation.name: _operation(operation, rules) for operation in _operations(found)
         }
 
-    def detail(self, element: str, code: str, text: str) -> Detail:
-        """The element of a fault's detail. Raises PortError where the contract has none, or lacks a child."""
+    def detail(self, element: str, code: str, text: str, fixed: Mapping[str, str]) -> Detail:
+        """The element of a fault's detail. Raises PortError where the contract has none, or other children."""
         for schema in self.contract.schemas():
             if any(one.get("name") == element for one in schema.iterfind(f"{{{XS}}}element")):
                 tag = f"{{{schema.get('targetNamespace')}}}{element}"
                 found = self._document.types.get_element(tag)
-                lacking = {code, text} - {name for name, _ in found.type.elements}
-                if lacking:
-                    raise PortError(f"{element}: no {sorted(lacking)[0]}")
-                return Detail(tag, code, text, found)
+                said, known = {code, text, *fixed}, dict(found.type.elements)
+                wrong = (said - known.keys()) | {name for name in known.keys() - said if not known[name].is_optional}
+                if wrong:
+                    raise PortError(f"{element}: {', '.join(sorted(wrong))}")
+                return Detail(tag, code, text, fixed, found)
         raise PortError(f"no element {element}")
 
 

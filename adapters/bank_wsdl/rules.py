@@ -20,6 +20,7 @@ from gateway.model.money import format_yuan, parse_yuan
 from gateway.model.refusals import Refusal
 
 YUAN: Final = "yuan"
+ISO: Final = "iso"  # a format of moments: ISO 8601 with the offset, as xs:dateTime wants it
 
 
 class Unfit(ValueError):
@@ -48,7 +49,7 @@ def writer(kind: Kind, formats: Formats, form: str = "") -> Turn:
     turns: dict[Kind, Turn] = {
         Kind.FEN: format_yuan if formats.amounts == YUAN else str,
         Kind.DAY: lambda value: value.strftime(form or formats.date),
-        Kind.MOMENT: lambda value: value.astimezone(SHANGHAI).strftime(form or formats.datetime),
+        Kind.MOMENT: lambda value: _written(value.astimezone(SHANGHAI), form or formats.datetime),
         Kind.FLAG: lambda value: formats.yes if value else formats.no,
         Kind.BYTES: bytes,
     }
@@ -66,6 +67,10 @@ def reader(kind: Kind, formats: Formats, form: str = "") -> Turn:
         Kind.BYTES: _bytes,
     }
     return turns.get(kind, _text)
+
+
+def _written(value: datetime, form: str) -> str:
+    return value.isoformat(timespec="milliseconds") if form == ISO else value.strftime(form)
 
 
 def _text(raw: Any) -> str:
@@ -89,7 +94,10 @@ def _day(raw: Any, form: str) -> date:
 
 
 def _moment(raw: Any, form: str) -> datetime:
-    made = raw if isinstance(raw, datetime) else _strict(str(raw), form)
+    if isinstance(raw, datetime):
+        made = raw
+    else:
+        made = datetime.fromisoformat(str(raw).strip()) if form == ISO else _strict(str(raw), form)
     return made.replace(tzinfo=SHANGHAI) if made.tzinfo is None else made.astimezone(SHANGHAI)
 
 

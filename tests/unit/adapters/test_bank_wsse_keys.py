@@ -248,17 +248,17 @@ def test_the_settings_name_the_files(tmp_path: Path) -> None:
 
 def test_the_sandbox_signs_on_both_sides(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    make_keys(place.keys, ("gateway", "bocom"))
-    bocom = CounterpartSettings.model_validate(gateway_settings(place, cast())["counterparts"]["bocom"])
-    named = bocom.key_files("none")
-    assert named is not None
-    keys = named.load()
-    assert isinstance(keys, WsseKeys)
-    assert [peer.subject.rfc4514_string() for peer in keys.peers.values()] == ["CN=xinyi-sandbox-bocom"]
-    given = simulator_arguments(place, "bank")
-    assert given[::2] == ["--key", "--cert", "--gateway-cert"]
-    assert all(Path(path).exists() for path in given[1::2])
-    assert given[5] == str(named.sign_cert)
+    make_keys(place.keys, ("gateway", *cast().banks))
+    given = dict(zip(*[iter(simulator_arguments(place, "bank"))] * 2, strict=True))
+    assert all(Path(path).exists() for path in given.values())
+    for bank, prefix in (("bocom", ""), ("cib", "cib-"), ("iso", "iso-")):
+        named = CounterpartSettings.model_validate(gateway_settings(place, cast())["counterparts"][bank]).key_files("")
+        assert named is not None
+        keys = named.load()
+        assert isinstance(keys, WsseKeys)
+        assert [peer.subject.rfc4514_string() for peer in keys.peers.values()] == [f"CN=xinyi-sandbox-{bank}"]
+        assert given["--gateway-cert"] == str(named.sign_cert)
+        assert {f"--{prefix}key", f"--{prefix}cert"} <= given.keys()
     assert simulator_arguments(place, "platform") == []
 
 
@@ -266,6 +266,7 @@ def sandbox_settings(folder: Path, **bocom: Any) -> Settings:
     place = Place(folder)
     make_keys(place.keys, ("gateway", "bocom"))
     content = gateway_settings(place, cast())
+    content["counterparts"] = {name: content["counterparts"][name] for name in ("bocom", "credit")}
     content["counterparts"]["bocom"] |= bocom
     return Settings(**content)
 
