@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-FORBIDDEN = re.compile(r"pyp[i]\.org|pythonh[o]sted|registry\.npmj[s]|deb\.debi[a]n|--index[-]url|--extra[-]index|/w[o]rk/")
+FORBIDDEN = re.compile(
+    r"pyp[i]\.org|pythonh[o]sted|registry\.npmj[s]|deb\.debi[a]n|--index[-]url|--extra[-]index|/w[o]rk/"
+)
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
