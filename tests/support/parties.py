@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -99,6 +99,7 @@ class Deal:
     pre_auth_no: str = ""
     certno: str = ""
     txn_no: str = ""
+    ends: datetime | None = None
 
 
 class SmallBank:
@@ -133,8 +134,21 @@ class SmallBank:
         """The line of a person, made with the usual terms at first sight."""
         return self.lines.setdefault(certno, Line())
 
+    def expire(self) -> None:
+        """Holds that have reached their end fall away by themselves."""
+        for hold in self.holds.values():
+            over = hold.ends is not None and self.clock is not None and hold.ends <= self.clock.now()
+            if over and not hold.captured_fen and not hold.released_fen:
+                hold.released_fen = hold.amount_fen
+                self.line(hold.certno).held_fen -= hold.amount_fen
+
+    def repay(self, certno: str, amount_fen: int) -> None:
+        """The person pays back."""
+        self.line(certno).used_fen -= amount_fen
+
     def serve(self, operation: str, request: Any) -> Reply:
         """Execute."""
+        self.expire()
         serves: dict[str, Callable[[Any], Reply]] = {
             "SignAgreement": self._sign,
             "CancelAgreement": self._cancel,
@@ -248,7 +262,8 @@ class SmallBank:
         if original.refunded_fen + request.refund_fen > original.amount_fen:
             return self._reject(request, "AM02", request.refund_fen)
         original.refunded_fen += request.refund_fen
-        self.line(original.certno).used_fen -= request.refund_fen
+        line = self.line(original.certno)
+        line.used_fen = max(0, line.used_fen - request.refund_fen)  # what was repaid already is paid out
         whole = request.refund_fen == original.amount_fen and original.booked == self._today()
         status = BankStatus.RVSD if whole else BankStatus.ACSC
         return self._book(request, "Refund", Deal(request, status, request.refund_fen, certno=original.certno))
@@ -265,6 +280,7 @@ class SmallBank:
         self.holds[deal.pre_auth_no] = deal
         said = self._book(request, "PreAuthorise", deal)
         ends = None if self.clock is None else self.clock.now() + timedelta(days=request.valid_days)
+        deal.ends = ends
         assert isinstance(said.reply, words.MoneyReply)
         return done(said.reply.model_copy(update={"held_fen": request.amount_fen, "expires_at": ends}))
 

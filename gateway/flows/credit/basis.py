@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -21,7 +23,7 @@ from gateway.model.registry import Hospital
 T = TypeVar("T")
 
 SYSTEM: Final = "system"
-_RACES: Final = 25  # so many lost races in a row are no race any more
+RACES: Final = 25  # so many lost races in a row are no race any more
 LIVE_HOLDS: Final = frozenset({"CREATED", "SUBMITTED", "UNKNOWN", "HELD", "CAPTURING", "RELEASING"})
 MOVING: Final = frozenset({"SETTLING", "CHARGE_PENDING", "HOLD_PENDING", "REVERSING"})
 
@@ -134,13 +136,14 @@ async def again_when_lost(step: Callable[[], Awaitable[T]]) -> T:
     Raises NoRoom when the line refused the step (I1), GuardFailed when the race never ends.
     """
     lost: GuardFailed | None = None
-    for _ in range(_RACES):
+    for tries in range(RACES):
         try:
             return await step()
         except GuardFailed as refused:
             if refused.guard == NO_ROOM:
                 raise NoRoom from refused
             lost = refused
+        await asyncio.sleep(secrets.randbelow(1 + tries) / 1000)  # apart, so that not all of them lose again
     raise lost or GuardFailed("no step")
 
 

@@ -17,7 +17,7 @@ from gateway.delivery.declare import NOT_FOUND
 from gateway.flows.callbacks import enqueue
 from gateway.flows.credit import banking, deposits, reserving
 from gateway.flows.credit.banking import BankCall
-from gateway.flows.credit.basis import Case, NoRoom, again_when_lost, kept, load
+from gateway.flows.credit.basis import RACES, Case, NoRoom, again_when_lost, kept, load
 from gateway.flows.credit.figures import REFUND, decided, figures, left, net
 from gateway.flows.house import House
 from gateway.handlers.base import Decision
@@ -76,7 +76,7 @@ async def plan(case: Case) -> None:
         decision = await _decide(fresh)
         await _journal(fresh, decision)
 
-    for _ in range(3):
+    for _ in range(RACES):
         try:
             await again_when_lost(step)
         except NoRoom:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway.flows.callbacks import enqueue
 from gateway.flows.credit import charging, deposits, refunding, renewing, reserving, signing
-from gateway.flows.credit.basis import SYSTEM, Case, again_when_lost, load
+from gateway.flows.credit.basis import RACES, SYSTEM, Case, again_when_lost, load
 from gateway.flows.credit.figures import Figures, figures
 from gateway.flows.house import House
 from gateway.journal.agenda import Due
@@ -23,7 +23,6 @@ from gateway.model.callback import CallbackType
 DAY: Final = timedelta(days=1)
 UNPAID: Final = "credit.unpaid"  # kind of the due row that turns an unpaid visit into arrears
 _STEPS: Final = 200
-_RACES: Final = 25
 
 
 async def pursue(house: House, visit_id: str, act: Act) -> Case:
@@ -36,7 +35,7 @@ async def pursue(house: House, visit_id: str, act: Act) -> Case:
                 break
         except GuardFailed:  # another driver of this visit was faster: look again
             races += 1
-            if races > _RACES:
+            if races > RACES:
                 raise
     return await load(house, visit_id, act)
 

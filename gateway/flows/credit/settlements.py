@@ -18,9 +18,9 @@ from gateway.flows.credit.replies import visit_reply
 from gateway.flows.credit.requests import SettleBody
 from gateway.flows.house import House
 from gateway.flows.settling import Declined, Outcome, Pending, Reversed, Settled, Unsent
-from gateway.handlers.base import Reason
+from gateway.handlers.base import Reason, load_handler
 from gateway.handlers.charge import check_split
-from gateway.handlers.funding import Bill, ordered
+from gateway.handlers.funding import Bill
 from gateway.journal.entities import Entity
 from gateway.journal.exchanges import Exchange
 from gateway.journal.store import Unit
@@ -86,7 +86,8 @@ async def insured(case: Case, exchange_id: str, settlement: Settlement) -> Case:
 
 def _insured(case: Case, settlement: Settlement) -> dict[str, Any]:
     settle = case.visit["settle"]
-    funding = ordered(Bill(settlement.amounts, {"CREDIT": settlement.fen("psn_cash_pay")}), case.profile)
+    shares = load_handler("funding", case.credit.handlers.funding)
+    funding = shares(Bill(settlement.amounts, {"CREDIT": settlement.fen("psn_cash_pay")}), case.profile)
     reasons: list[Reason] = list(funding.reasons)
     diff = None
     fault = ""

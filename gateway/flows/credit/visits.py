@@ -10,7 +10,17 @@ from typing import Any
 from gateway.flows.api import ApiCall, ApiReply
 from gateway.flows.callbacks import enqueue
 from gateway.flows.credit import people, reserving
-from gateway.flows.credit.basis import Case, NoRoom, act_of, again_when_lost, agreement_by_number, kept, load, own_case
+from gateway.flows.credit.basis import (
+    RACES,
+    Case,
+    NoRoom,
+    act_of,
+    again_when_lost,
+    agreement_by_number,
+    kept,
+    load,
+    own_case,
+)
 from gateway.flows.credit.figures import figures
 from gateway.flows.credit.replies import visit_reply
 from gateway.flows.credit.requests import LegBody, TopupBody, VisitBody
@@ -172,7 +182,7 @@ async def leg(house: House, exchange: Exchange | None, call: ApiCall) -> ApiRepl
 
 async def _insist(step: Any) -> Case:
     """Again after a lost race; a line that shrank between reading and writing is looked at anew."""
-    for _ in range(3):
+    for _ in range(RACES):
         try:
             found: Case = await again_when_lost(step)
         except NoRoom:

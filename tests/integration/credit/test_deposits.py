@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -71,16 +72,18 @@ async def test_a_deposit_beyond_the_line_is_refused_with_the_excess(world: World
     assert len(world.bank.party.asked("PreAuthorise")) == 1
 
 
-async def test_deposits_side_by_side_never_hold_more_than_the_line(world: World, window: Window) -> None:
-    guangzhou, number, visit, person = await admitted(world, window)
-    other = await guangzhou.open(number, person, "INPATIENT")
-    said = await asyncio.gather(
-        *(guangzhou.deposit(v, "3000.00", f"D{n}", f"{v}{n}") for v in (visit, other) for n in range(4))
-    )
-    assert sum(answer.status == 200 for answer in said) == 3
-    assert {answer.code for answer in said if answer.status != 200} == {"OVER_LIMIT"}
-    assert await guangzhou.avail(number) == "1000.00"
-    assert world.bank.line(person.certno).held_fen == 900_000
+async def test_deposits_side_by_side_never_hold_more_than_the_line(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with world.gateway() as window:
+        guangzhou, number, visit, person = await admitted(world, window)
+        other = await guangzhou.open(number, person, "INPATIENT")
+        said = await asyncio.gather(
+            *(guangzhou.deposit(v, "3000.00", f"D{n}", f"{v}{n}") for v in (visit, other) for n in range(4))
+        )
+        assert sum(answer.status == 200 for answer in said) == 3
+        assert {answer.code for answer in said if answer.status != 200} == {"OVER_LIMIT"}
+        assert await guangzhou.avail(number) == "1000.00"
+        assert world.bank.line(person.certno).held_fen == 900_000
 
 
 async def test_deposits_are_for_stays_in_cities_that_take_them(world: World, window: Window) -> None:

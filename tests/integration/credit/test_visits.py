@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -206,21 +207,23 @@ async def test_a_suspended_agreement_holds_nothing_new(world: World, window: Win
     assert (await window.leg(visit, "L2", "1.00")).code == "AGREEMENT_NOT_ACTIVE"
 
 
-async def test_legs_side_by_side_never_hold_more_than_the_line(world: World, window: Window) -> None:
-    """I1: forty legs of two visits at once on a line with room for ten."""
-    person = world.person()
-    number = await window.agreement(person, 100_000)
-    visits = [await window.open(number, person) for _ in range(2)]
-    said = await asyncio.gather(
-        *(window.leg(visit, f"L{n}", "100.00", key=f"{visit}-{n}") for visit in visits for n in range(10))
-    )
-    go = [answer for answer in said if answer.body.get("decision") == "go"]
-    assert {answer.status for answer in said} == {200}
-    assert len(go) == 10
-    shown = await window.get(f"/v1/agreements/{number}")
-    assert (shown["held_amt"], shown["avail_amt"]) == ("1000.00", "0.00")
-    held = [(await window.view(visit))["held_amt"] for visit in visits]
-    assert sum(map(Decimal, held)) == 1000
+async def test_legs_side_by_side_never_hold_more_than_the_line(tmp_path: Path) -> None:
+    """I1: twenty legs of two visits at once on a line with room for ten."""
+    world = World(tmp_path)
+    async with world.gateway() as window:
+        person = world.person()
+        number = await window.agreement(person, 100_000)
+        visits = [await window.open(number, person) for _ in range(2)]
+        said = await asyncio.gather(
+            *(window.leg(visit, f"L{n}", "100.00", key=f"{visit}-{n}") for visit in visits for n in range(10))
+        )
+        go = [answer for answer in said if answer.body.get("decision") == "go"]
+        assert {answer.status for answer in said} == {200}
+        assert len(go) == 10
+        shown = await window.get(f"/v1/agreements/{number}")
+        assert (shown["held_amt"], shown["avail_amt"]) == ("1000.00", "0.00")
+        held = [(await window.view(visit))["held_amt"] for visit in visits]
+        assert sum(map(Decimal, held)) == 1000
 
 
 # -- top-ups --------------------------------------------------------------------------------------------------------
