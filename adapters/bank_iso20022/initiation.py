@@ -71,12 +71,11 @@ def organisation(field: str, number: str, scheme: str = "") -> Pairs:
 
 def account_of(account: bank.Account) -> Pairs:
     """There is no IBAN in China: Id/Othr/Id."""
-    return _other_account(account.acct_no.reveal())
+    return (("Id", _other(text.account("Id", account.acct_no.reveal()))),)
 
 
-def _other_account(number: str, scheme: str = "") -> Pairs:
-    named = (("Prtry", scheme),) if scheme else None
-    return (("Id", (("Othr", (("Id", text.account("Id", number)), ("SchmeNm", named))),)),)
+def _other(number: str) -> Pairs:
+    return (("Othr", (("Id", number),)),)
 
 
 def agent(bank_code: str) -> Pairs:
@@ -115,14 +114,14 @@ def _collected(request: bank.Withhold, hand: Hand) -> Pairs:
         ("DrctDbtTx", (("MndtRltdInf", (("MndtId", mandate),)),)),
         ("DbtrAgt", _own_agent(hand)),
         ("Dbtr", (("Nm", hand.name("Nm", request.payer_name.reveal())),)),
-        ("DbtrAcct", _other_account(mandate, "MNDT")),
+        ("DbtrAcct", (("Id", _other(NOT_PROVIDED)),)),
         ("Purp", (("Cd", text.code("Purp", request.purpose)),)),
         ("RmtInf", _bill(request, hand)),
     )
 
 
 def _own_agent(hand: Hand) -> Pairs:
-    return agent(hand.agent) if hand.agent else (("FinInstnId", (("Othr", (("Id", NOT_PROVIDED),)),)),)
+    return agent(hand.agent) if hand.agent else (("FinInstnId", _other(NOT_PROVIDED)),)
 
 
 def _bill(request: bank.Withhold, hand: Hand) -> Pairs | None:
