@@ -191,7 +191,8 @@ class Delivery:
         if verdict is not None:
             return verdict
         attempts = await self.journal.operations.attempts(op.operation_id)
-        return await self._send_retrying(_Sending(order, op, partner, declared, None, len(attempts)))
+        unsure = op.state in ("UNKNOWN", "ACCEPTED")
+        return await self._send_retrying(_Sending(order, op, partner, declared, None, len(attempts), unsure=unsure))
 
     async def _known(self, op: Operation, declared: OperationDecl) -> Verdict[Any] | None:
         """The verdict that forbids another attempt, or None when one may be made."""
@@ -222,7 +223,7 @@ class Delivery:
         last = attempts[-1]
         unit = Unit()
         verdict = Unknown("the gateway stopped while it was sending")
-        self._add_end(unit, op, last["attempt_no"], verdict, 0)
+        self._add_end(unit, op, last["attempt_no"], verdict, 0, verdict)
         try:
             await self.journal.commit(unit)
         except GuardFailed:  # another instance came to the same conclusion first
@@ -253,11 +254,11 @@ class Delivery:
             out = await wire(partner, op.name, order.request, context)
         except Refusal as unfit:  # the partner's contract has no place for the request: nothing left, nothing will
             _log.error("request does not fit the partner's contract", operation=op.name, why=str(unfit))
-            return NotSent(f"does not fit the contract: {unfit.field or unfit.code}")
+            return sending.standing(NotSent(f"does not fit the contract: {unfit.field or unfit.code}"))
         if not partner.breaker.allows(self.journal.clock.monotonic()):
             if sending.first is not None and await self.journal.operations.by_key(partner.id, op.name, op.key):
                 raise _AlreadyJournalled
-            return NotSent(CIRCUIT_OPEN)
+            return sending.standing(NotSent(CIRCUIT_OPEN))
         if not await self._begin(sending, hashlib.sha256(out.body).hexdigest()):
             fresh = await self.journal.operations.get(op.operation_id)
             verdict = None if fresh is None else await self.journalled(fresh)
@@ -273,7 +274,9 @@ class Delivery:
     async def _keep(self, sending: _Sending, verdict: Verdict[Any], took_us: int) -> Verdict[Any]:
         """Journal the verdict, with what the flow wants to become durable with it if that is still possible."""
         verdict_alone = Unit()
-        self._add_end(verdict_alone, sending.op, sending.number, verdict, took_us)
+        standing = sending.standing(verdict)
+        self._add_end(verdict_alone, sending.op, sending.number, verdict, took_us, standing)
+        verdict = standing
         try:
             await self.journal.commit(Unit().extend(verdict_alone).extend(sending.order.also(verdict)))
         except GuardFailed as judged:
@@ -353,15 +356,18 @@ class Delivery:
             variant=self._variant_of(partner.id, op.hospital).words,
         )
 
-    def _add_end(self, unit: Unit, op: Operation, number: int, verdict: Verdict[Any], took_us: int) -> None:
-        """Add the verdict and, where it is open, the first question of the plan."""
-        code, reason = describe(verdict)
-        self.journal.operations.end(
-            unit, op, number, name_of(verdict), code=code, reason=reason, took_us=took_us, reply=reply_bytes(verdict)
+    def _add_end(
+        self, unit: Unit, op: Operation, number: int, verdict: Verdict[Any], took_us: int, standing: Verdict[Any]
+    ) -> None:
+        """Add the attempt's verdict, the operation's (``standing``) and, where open, the first question of the plan."""
+        self.journal.operations.end(unit, op, number, name_of(verdict), reason=describe(verdict)[1], took_us=took_us)
+        code, reason = describe(standing)
+        self.journal.operations.settle(
+            unit, op, name_of(standing), code=code, reason=reason, reply=reply_bytes(standing), by=""
         )
         declared = self.counterparts[op.counterpart].declared(op.name)
         asked_after = declared.after_unknown is not AfterUnknown.RETRY
-        if isinstance(verdict, Unknown | Accepted) and asked_after and op.questions == 0:
+        if isinstance(standing, Unknown | Accepted) and asked_after and op.questions == 0:
             first = self.journal.clock.now() + timedelta(seconds=declared.plan[0])
             self.journal.operations.note_question(unit, op, 0, first, "plan")
             self.journal.agenda.schedule(unit, ASK, op.operation_id, first)
@@ -378,6 +384,14 @@ class _Sending:
     first: Unit | None
     number: int = 0
     begun: bool = False
+    unsure: bool = False
+
+    def standing(self, verdict: Verdict[Any]) -> Verdict[Any]:
+        """The operation's verdict after an attempt's: "not sent" says nothing about an earlier unanswered one."""
+        if isinstance(verdict, NotSent) and self.unsure:
+            return Unknown(f"an earlier attempt had no answer; then {verdict.reason}")
+        self.unsure = self.unsure or isinstance(verdict, Unknown | Accepted)
+        return verdict
 
 
 class _AlreadyJournalled(Exception):

@@ -181,6 +181,10 @@ async def _reversal(house: House, exchange: Exchange, message: NationalMessage, 
     reply = await _plain(house, exchange, message, act)
     if claim is not None and claim.state in ("ACCEPTED", "RECONCILED", "RECON_DIFF") and reply.outcome == "ok":
         await _reversed_by_his(house, claim, act)
+        seen = message.model_copy(update={"psn_no": claim["psn_no"], "mdtrt_id": claim["mdtrt_id"]})
+        visit = None if claim["refund"] else await hooks.visit_of(house, seen)
+        if visit is not None:
+            await hooks.settlement_undone(house, visit, exchange.exchange_id)
     return reply
 
 

@@ -141,19 +141,8 @@ class Operations:
             guard="sole attempt",
         )  # fmt: skip
 
-    def end(
-        self,
-        unit: Unit,
-        op: Operation,
-        attempt_no: int,
-        verdict: str,
-        *,
-        code: str,
-        reason: str,
-        took_us: int,
-        reply: bytes | None,
-    ) -> None:
-        """Add the verdict of an attempt. NotSent frees the place of the sole attempt."""
+    def end(self, unit: Unit, op: Operation, attempt_no: int, verdict: str, *, reason: str, took_us: int) -> None:
+        """Add the verdict of an attempt alone. NotSent frees the place of the sole attempt."""
         unit.run(
             "UPDATE attempt SET verdict = :verdict, reason = :reason, took_us = :took, "
             "sole = CASE WHEN :verdict = 'NOT_SENT' THEN NULL ELSE sole END "
@@ -161,7 +150,6 @@ class Operations:
             {"verdict": verdict, "reason": reason[:500], "took": took_us, "id": op.operation_id, "no": attempt_no},
             guard="attempt is open",
         )
-        self.settle(unit, op, verdict, code=code, reason=reason, reply=reply, by="")
 
     def settle(
         self, unit: Unit, op: Operation, verdict: str, *, code: str, reason: str, reply: bytes | None, by: str

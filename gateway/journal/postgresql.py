@@ -7,6 +7,7 @@ few committers work side by side, so that a slow round trip of one batch does no
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from gateway.journal.store import DuplicateKey, GuardFailed, Params, Row, Statem
 _BATCH: Final = 64
 _COMMITTERS: Final = 4
 _POOL: Final = 12
+_DEADLOCKS: Final = 10
 _NAME: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 _LOST: Final = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, TimeoutError)
 
@@ -121,14 +123,23 @@ class PostgresqlStore:
                 for _ in batch:
                     self._queue.task_done()
 
-    async def _commit_batch(self, batch: list[_Waiting]) -> None:
+    async def _run_batch(self, batch: list[_Waiting]) -> list[list[Sequence[Row]] | Exception]:
+        """The units' outcomes. A batch that deadlocked with another committer's was rolled back and runs again."""
         assert self._pool is not None
+        for left in reversed(range(_DEADLOCKS)):
+            try:
+                async with self._pool.acquire() as connection, connection.transaction():
+                    return [await _run_unit(connection, waiting.unit) for waiting in batch]
+            except asyncpg.DeadlockDetectedError:
+                if left == 0:
+                    raise
+                await asyncio.sleep(random.uniform(0.005, 0.05))
+        raise AssertionError("unreachable")
+
+    async def _commit_batch(self, batch: list[_Waiting]) -> None:
         started = time.perf_counter()
-        outcomes: list[list[Sequence[Row]] | Exception] = []
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                for waiting in batch:
-                    outcomes.append(await _run_unit(connection, waiting.unit))  # noqa: PERF401 - one after another
+            outcomes = await self._run_batch(batch)
         except (*_LOST, asyncpg.PostgresError) as error:
             outcomes = [StoreUnavailable(str(error))] * len(batch)
         if self._observe is not None:

@@ -280,3 +280,19 @@ async def test_what_goes_with_the_attempt_is_written_once_however_often_it_is_tr
     key = Unit().insert("payout_key", {"settlement_key": "S", "pay_order_no": "P", "ever_sent": 0})
     assert isinstance(await delivery.deliver(order("Pay", with_attempt=key)), Done)
     assert await journal.store.row("SELECT COUNT(*) AS n FROM payout_key") == {"n": 1}
+
+
+async def test_not_sent_after_an_unanswered_attempt_is_still_unknown(
+    delivery: Delivery, transport: ScriptedTransport, journal: Journal
+) -> None:
+    transport.plan("Put", LOST, LEFT_NOTHING)
+    assert isinstance(await delivery.deliver(order("Put")), Unknown)
+    op = await journal.operations.by_key("bank", "Put", "K1")
+    assert op is not None
+    assert op.state == "UNKNOWN"
+    assert [row["verdict"] for row in await journal.operations.attempts(op.operation_id)] == ["UNKNOWN", "NOT_SENT"]
+    assert await journal.agenda.next_at() is not None
+    transport.plan("Put", LEFT_NOTHING, LEFT_NOTHING)
+    assert isinstance(await delivery.deliver(order("Put")), Unknown)
+    transport.plan("Put", "done")
+    assert isinstance(await delivery.deliver(order("Put")), Done)
