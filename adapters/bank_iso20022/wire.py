@@ -280,8 +280,6 @@ def read(raw: bytes, limits: Limits, *kinds: type[M]) -> M:
 def _validated(kind: type[M], inner: Any) -> M:
     try:
         return kind.model_validate(inner, by_alias=True, by_name=False, context=_FOREIGN)
-    except text.Unfit as unfit:
-        name = unfit.field
     except ValidationError as invalid:
         # Only the member's name: pydantic's text repeats the value.
         where = invalid.errors(include_input=False, include_context=False, include_url=False)[0]["loc"]
