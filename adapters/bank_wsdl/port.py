@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
@@ -200,9 +201,13 @@ def _document(contract: Contract) -> Any:
     transport: Any = Offline(contract)  # zeep's stubs want the class
     try:
         text = io.BytesIO(contract.file(contract.name))
-        return zeep.wsdl.Document(text, transport, base=_BASE + contract.name, settings=SETTINGS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # zeep leaves out what it does not understand, and warns
+            return zeep.wsdl.Document(text, transport, base=_BASE + contract.name, settings=SETTINGS)
     except ContractError:
         raise
+    except UserWarning as left_out:
+        raise PortError(f"{contract.name}: {left_out}") from None
     except (*FAILURES, SyntaxError) as failed:
         raise PortError(f"{contract.name}: {type(failed).__name__}: {str(failed)[:200]}") from None
 
