@@ -117,7 +117,9 @@ def _message(push: Push, element: etree._Element) -> Notice:
             raise canon.Unspeakable("@code")
         content = {name: value for name, value in values.items() if name[0] != "@"}
         message: Notice = canon.NOTICES[push.name].model_validate(content)  # type: ignore[assignment]
-    except (NotOnTheWire, rules.Unfit, canon.Unspeakable) as unfit:
+    except NotOnTheWire as unreadable:
+        place = unreadable.field
+    except (rules.Unfit, canon.Unspeakable) as unfit:
         place = str(unfit)
     except ValidationError as invalid:
         where = invalid.errors(include_input=False, include_context=False)[0]["loc"]

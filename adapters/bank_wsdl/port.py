@@ -43,7 +43,11 @@ class PortError(ContractError):
 
 
 class NotOnTheWire(ValueError):
-    """A message that cannot be built of, or read into, values; nothing of them is repeated."""
+    """A message that cannot be built of, or read into, values; nothing of them is repeated, ``field`` is a name."""
+
+    def __init__(self, field: str, why: str = "") -> None:
+        super().__init__(why or field)
+        self.field = field
 
 
 class Offline(zeep.Transport):
@@ -119,18 +123,18 @@ class Message:
     def read(self, element: etree._Element) -> dict[str, Any]:
         """The values of an element that keeps the contract, containers as dicts. Raises NotOnTheWire."""
         if element.tag != self.tag:
-            raise NotOnTheWire("another message")
+            raise NotOnTheWire("message", "another message")
         bad = self.rules.violation(element)
         if bad is not None:
-            raise NotOnTheWire(f"breaks the contract at {bad}")
+            raise NotOnTheWire(bad, f"breaks the contract at {bad}")
         try:
             context = XmlParserContext(settings=SETTINGS)  # type: ignore[no-untyped-call]
             parsed = self.element.parse(element, self.types, context=context)
             found = zeep.helpers.serialize_object(parsed, dict)  # type: ignore[no-untyped-call]
         except FAILURES as failed:
-            raise NotOnTheWire(f"zeep: {type(failed).__name__}") from None
+            raise NotOnTheWire("message", f"zeep: {type(failed).__name__}") from None
         if not isinstance(found, dict):
-            raise NotOnTheWire("nothing in it")
+            raise NotOnTheWire("message", "nothing in it")
         return found
 
 
