@@ -15,9 +15,10 @@ from lxml import etree
 from adapters.bank_iso20022 import text
 from adapters.bank_iso20022.standard import CLEARING, CREDIT_TRANSFER, DIRECT_DEBIT, NOT_PROVIDED, REVERSAL
 from adapters.bank_iso20022.text import NAME, Unfit
-from adapters.bank_iso20022.tree import Money, Pairs, document
+from adapters.bank_iso20022.tree import Money, Pairs, Rows, document
 from gateway.delivery.declare import SendContext
 from gateway.model import bank
+from gateway.model.clock import SHANGHAI
 from gateway.model.money import format_yuan
 
 # ExternalReversalReason1Code; our own words for a reason are proprietary to the standard.
@@ -34,6 +35,11 @@ class Hand:
         self.agent = said.get("agent", "")
         self.charset = said.get("charset", text.DEFAULT_CHARSET)
         self.now = context.business_now
+
+    @property
+    def today(self) -> str:
+        """The business day in Asia/Shanghai."""
+        return self.now.astimezone(SHANGHAI).date().isoformat()
 
     def header(self, msg_id: str, count: int, total_fen: int) -> Pairs:
         """GrpHdr of an order."""
@@ -64,9 +70,8 @@ class Hand:
 
 def organisation(field: str, number: str, scheme: str = "") -> Pairs:
     """An organisation by a number of its own."""
-    named = (("Prtry", scheme),)
-    other = (("Id", text.reference(field, number)), ("SchmeNm", named if scheme else None))
-    return (("OrgId", (("Othr", other),)),)
+    named = (("SchmeNm", (("Prtry", scheme),)),) if scheme else ()
+    return (("OrgId", (("Othr", (("Id", text.reference(field, number)), *named)),)),)
 
 
 def account_of(account: bank.Account) -> Pairs:
@@ -152,11 +157,11 @@ def credit_transfer(request: bank.SubmitPayoutBatch, hand: Hand) -> etree._Eleme
         ("NbOfTxs", str(count)),
         ("CtrlSum", format_yuan(total)),
         ("PmtTpInf", (("CtgyPurp", (("Cd", "GOVT"),)),)),
-        ("ReqdExctnDt", (("Dt", hand.now.date().isoformat()),)),
+        ("ReqdExctnDt", (("Dt", hand.today),)),
         ("Dbtr", hand.party(payer)),
         ("DbtrAcct", account_of(payer)),
         ("DbtrAgt", agent(payer.bank_code)),
-        *(("CdtTrfTxInf", _transferred(record, request, hand)) for record in request.records),
+        ("CdtTrfTxInf", Rows([_transferred(record, request, hand) for record in request.records])),
     )
     return document(CREDIT_TRANSFER, (("GrpHdr", hand.header(request.serial, count, total)), ("PmtInf", block)))
 

@@ -8,6 +8,7 @@ hundreds. No error names a value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,7 +30,13 @@ class Money(NamedTuple):
 
 
 Pairs = Sequence[tuple[str, Any]]
-"""Elements in the order of the standard: (name, text | Money | pairs). None is left out."""
+"""Elements in the order of the standard: (name, text | Money | pairs | Rows). None is left out."""
+
+
+class Rows(NamedTuple):
+    """One element many times over: the same elements in every content, none left out. Made once, copied and filled."""
+
+    contents: Sequence[Pairs]
 
 
 def document(message: str, content: Pairs) -> etree._Element:
@@ -49,6 +56,9 @@ def _put(parent: etree._Element, space: str, content: Pairs) -> None:
     for name, value in content:
         if value is None:
             continue
+        if isinstance(value, Rows):
+            _put_rows(parent, space, name, value.contents)
+            continue
         child = etree.SubElement(parent, space + name)
         if isinstance(value, str):
             _set_text(child, name, value)
@@ -57,6 +67,30 @@ def _put(parent: etree._Element, space: str, content: Pairs) -> None:
             child.set("Ccy", CURRENCY)
         else:
             _put(child, space, value)
+
+
+def _put_rows(parent: etree._Element, space: str, name: str, contents: Sequence[Pairs]) -> None:
+    first = etree.SubElement(parent, space + name)
+    _put(first, space, contents[0])
+    for content in contents[1:]:
+        row = deepcopy(first)
+        said: list[tuple[str, str]] = []
+        _collect(content, said)
+        places = [element for element in row.iter() if not len(element)]
+        for element, (leaf, value) in zip(places, said, strict=True):
+            _set_text(element, leaf, value)
+        parent.append(row)
+
+
+def _collect(content: Pairs, said: list[tuple[str, str]]) -> None:
+    """The leaves of a content in document order."""
+    for name, value in content:
+        if isinstance(value, str):
+            said.append((name, value))
+        elif isinstance(value, Money):
+            said.append((name, text.amount(name, value.fen)))
+        else:
+            _collect(value, said)
 
 
 def _set_text(child: etree._Element, name: str, value: str) -> None:

@@ -12,7 +12,16 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from adapters.bank_iso20022 import text
 from gateway.model.exact_json import NotJson, loads
@@ -59,10 +68,21 @@ def _moment(value: Any) -> datetime:
     return text.read_moment("DtTm", value if isinstance(value, str) else "")
 
 
-Yuan = Annotated[int, BeforeValidator(_fen), PlainSerializer(format_yuan)]
-SignedYuan = Annotated[int, BeforeValidator(_signed_fen), PlainSerializer(format_yuan)]
-Day = Annotated[date, BeforeValidator(_day), PlainSerializer(date.isoformat)]
-Moment = Annotated[datetime, BeforeValidator(_moment), PlainSerializer(lambda at: text.moment("DtTm", at))]
+def _wire_text(pattern: str) -> WithJsonSchema:
+    """How a value looks on the wire, for the contract's schema."""
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+_YUAN: Final = r"(0|[1-9][0-9]{0,13})\.[0-9]{2}$"
+Yuan = Annotated[int, BeforeValidator(_fen), PlainSerializer(format_yuan), _wire_text(f"^{_YUAN}")]
+SignedYuan = Annotated[int, BeforeValidator(_signed_fen), PlainSerializer(format_yuan), _wire_text(f"^-?{_YUAN}")]
+Day = Annotated[
+    date, BeforeValidator(_day), PlainSerializer(date.isoformat), WithJsonSchema({"type": "string", "format": "date"})
+]
+Moment = Annotated[
+    datetime, BeforeValidator(_moment), PlainSerializer(lambda at: text.moment("DtTm", at)),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]  # fmt: skip
 Id35 = Annotated[str, Field(min_length=1, max_length=35)]
 State = Literal["PDNG", "ACTV", "SUSP", "CANC", "EXPI", "RJCT"]
 
@@ -252,6 +272,33 @@ NAMES: Final[Mapping[type[Message], str]] = MappingProxyType(
 
 _PARTS: Final[tuple[type[Message], ...]] = (*NAMES, Reason, CreditLine, Debtor, Default)
 _MEMBERS: Final = frozenset(str(field.alias) for kind in _PARTS for field in kind.model_fields.values())
+
+
+def contract() -> dict[str, Any]:
+    """JSON Schema of every message by name, as `contract/messages.schema.json` holds it for the bank's engineers."""
+    definitions: dict[str, Any] = {}
+    for kind in NAMES:
+        made = kind.model_json_schema(by_alias=True)
+        definitions |= made.pop("$defs", {})
+        definitions[kind.__name__] = made
+    properties = {name: {"$ref": f"#/$defs/{kind.__name__}"} for kind, name in NAMES.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "description": "One member, the message's name, holds the message.",
+        "type": "object",
+        "properties": properties,
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "$defs": _untitled(definitions),
+    }
+
+
+def _untitled(part: Any) -> Any:
+    """Without the titles pydantic makes of the names."""
+    if isinstance(part, dict):
+        return {name: _untitled(inner) for name, inner in part.items() if name != "title"}
+    return [_untitled(one) for one in part] if isinstance(part, list) else part
 
 
 def write(message: Message) -> bytes:

@@ -144,6 +144,13 @@ def test_a_message_is_written_and_read_back_by_its_names_alone() -> None:
         wire.read(b'{"Ack":{"status":"OK","original":"N1"}}', SINGLE, wire.Acknowledgement)
 
 
+def test_the_contract_holds_the_messages_as_they_are() -> None:
+    """`python -c "…wire.contract()…"` writes it anew; the bank's engineers read the file."""
+    kept = json.loads(resources.files("adapters.bank_iso20022").joinpath("contract/messages.schema.json").read_bytes())
+    assert kept == wire.contract()
+    assert set(kept["properties"]) == set(wire.NAMES.values())
+
+
 # -- the manifest ---------------------------------------------------------------------------------------------------
 
 
