@@ -28,10 +28,10 @@ class Suite:
 
 
 SUITES = (
-    Suite("unit", 180),
-    Suite("integration", 240),
-    Suite("acceptance", 180),
-    Suite("crash", 240, parallel=False),
+    Suite("unit", 140),
+    Suite("integration", 420),
+    Suite("acceptance", 100),
+    Suite("crash", 220, parallel=False),
 )
 
 
