@@ -19,6 +19,7 @@ import zeep.helpers
 import zeep.wsdl
 from lxml import etree
 from zeep.xsd.context import XmlParserContext
+from zeep.xsd.elements.indicators import Indicator
 
 from adapters.bank_wsdl.contract import XS, Contract, ContractError, Rules, Wrapper
 
@@ -273,11 +274,26 @@ _DEEPEST: Final = 12
 
 def _children(kind: Any, depth: int) -> dict[str, Place]:
     """What is inside a complex type; a type that contains itself is not followed for ever."""
-    if depth > _DEEPEST or not hasattr(kind, "elements"):
+    if depth > _DEEPEST or not hasattr(kind, "elements_nested"):
         return {}
-    return {name: _place(name, element, depth) for name, element in kind.elements if hasattr(element, "type")}
+    inside = (pair for _, found in kind.elements_nested for pair in _flat(found, optional=False))
+    return {element.attr_name: _place(element, optional, depth) for element, optional in inside}
 
 
-def _place(name: str, element: Any, depth: int) -> Place:
+def _flat(found: Any, *, optional: bool) -> Iterator[tuple[Any, bool]]:
+    """The elements of a group with whether they may be missing: nobody fills all branches of a choice."""
+    if isinstance(found, zeep.xsd.Element):
+        yield found, optional or bool(found.is_optional)
+    elif isinstance(found, Indicator):
+        if found.accepts_multiple:
+            raise PortError("a repeated group is not supported, a repeated element is")
+        loose = optional or bool(found.is_optional) or isinstance(found, zeep.xsd.Choice)
+        members: Any = found
+        for inner in members:
+            yield from _flat(inner, optional=loose)
+
+
+def _place(element: Any, optional: bool, depth: int) -> Place:
     most = element.max_occurs
-    return Place(name, not element.is_optional, most == "unbounded" or most > 1, _children(element.type, depth + 1))
+    inside = _children(element.type, depth + 1)
+    return Place(str(element.attr_name), not optional, most == "unbounded" or most > 1, inside)
