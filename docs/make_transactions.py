@@ -86,6 +86,7 @@ WAYS: Final[Mapping[Way, Leads]] = {
 }
 
 PARTNERS: Final[tuple[tuple[str, str], ...]] = (
+    ("adapters.bank_iso20022", "Bank in ISO 20022 报文标准的银行 · `bank_iso20022`"),
     ("adapters.bank_soap", "Bank 银行 · `bank_soap`"),
     ("adapters.bank_wsdl", "Bank with a WSDL of its own 自带 WSDL 的银行 · `bank_wsdl`"),
     ("adapters.credit_rest", "Credit platform 信用平台 · `credit_rest`"),

@@ -38,8 +38,11 @@ async def wsdl(request: web.Request) -> web.Response:
     bank = request.match_info["bank"]
     if bank not in desk.banks or "wsdl" not in request.query_string.lower():
         raise web.HTTPNotFound
-    address = f"{request.url.origin()}{request.path}"
-    return web.Response(body=_dialect(desk, bank).wsdl("notify", address), content_type="text/xml", charset="utf-8")
+    try:
+        contract = _dialect(desk, bank).wsdl("notify", f"{request.url.origin()}{request.path}")
+    except KeyError:  # a bank that speaks no SOAP has none
+        raise web.HTTPNotFound from None
+    return web.Response(body=contract, content_type="text/xml", charset="utf-8")
 
 
 async def push(request: web.Request) -> web.Response:

@@ -208,5 +208,6 @@ async def test_everything_but_the_short_list_wants_to_know_who_calls(town: Town)
         for path in ("/health/live", "/health/ready", "/docs", "/metrics", "/soap/bank/bocom?wsdl", "/sandbox/clock"):
             async with session.get(town.gateway + path) as answer:
                 assert answer.status == 200, path
-        async with session.get(f"{town.gateway}/nowhere") as answer:
-            assert answer.status == 404
+        for path in ("/nowhere", "/soap/bank/iso?wsdl", "/soap/bank/nobody?wsdl", "/soap/bank/bocom"):
+            async with session.get(town.gateway + path) as answer:
+                assert answer.status == 404, path
