@@ -376,3 +376,14 @@ async def test_what_is_not_signed_is_neither_believed_nor_taken(tmp_path: Path) 
         verdict = await bare.send("Withhold", withholding("W0000001", number, 100))
         assert isinstance(verdict, Unknown)
         assert "SIGNATURE_INVALID" in verdict.reason
+
+
+async def test_settings_of_one_bank_or_of_all(tmp_path: Path) -> None:
+    async with linked(tmp_path) as link:
+        await link.control("PUT", "settings", {"day_switch": "21:00", "settling_minutes": 7})
+        mine, theirs = [await link.control("GET", f"settings?bank={bank_}") for bank_ in ("bocom", "cib")]
+        assert (mine["day_switch"], theirs["day_switch"]) == ("21:00", "22:30")
+        assert (mine["settling_minutes"], theirs["settling_minutes"]) == (7, 7)
+        await link.control("PUT", "settings?bank=cib", {"day_switch": "20:00"})
+        assert (await link.control("GET", "settings"))["day_switch"] == "21:00"
+        assert (await link.control("GET", "settings?bank=cib"))["day_switch"] == "20:00"
