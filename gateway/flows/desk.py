@@ -24,7 +24,8 @@ from gateway.model.texts import label, text
 _READERS: Final[frozenset[Role]] = frozenset({"preparer", "approver", "operator", "auditor"})
 _OPERATOR: Final[frozenset[Role]] = frozenset({"operator"})
 _TRACERS: Final[frozenset[Role]] = _READERS | {"hospital", "cashier"}
-_OPEN: Final = "state IN ('UNKNOWN', 'ACCEPTED') AND since IS NOT NULL"
+# A question without an answer changed nothing: nobody has to find out what became of it.
+_OPEN: Final = "state IN ('UNKNOWN', 'ACCEPTED') AND since IS NOT NULL AND guarantee <> 'query'"
 
 
 class CloseTask(Body):

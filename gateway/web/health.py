@@ -89,7 +89,7 @@ def _refresh_certificates(desk: Desk) -> None:
 async def _refresh_unknown(desk: Desk) -> None:
     rows = await desk.house.journal.store.rows(
         "SELECT counterpart, name, COUNT(*) AS count, MIN(since) AS since FROM operation "
-        "WHERE state = 'UNKNOWN' GROUP BY counterpart, name"
+        "WHERE state = 'UNKNOWN' AND guarantee <> 'query' GROUP BY counterpart, name"
     )
     desk.metrics.unknown_open.clear()
     desk.metrics.unknown_oldest.clear()
